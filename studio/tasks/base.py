@@ -13,9 +13,12 @@ import importlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from studio.core.errors import DataError, StudioError
+from studio.core.recipe import DataOptions
+from studio.data.render import Segment
 from studio.data.types import Example, Finding, Reading, Table
 from studio.training.types import TrainJob, TrainResult
 
@@ -70,7 +73,23 @@ class Task(Protocol):
         ...
 
     def text(self, example: Example) -> str:
-        """The example as one string, for duplicates, lengths and previews."""
+        """The example as one string, for previews."""
+        ...
+
+    def group_key(self, example: Example) -> str:
+        """What must not cross from one split to another: the input side of the example."""
+        ...
+
+    def prepare(self, examples: Sequence[Example], data: DataOptions) -> list[Example]:
+        """The last touch before the split, after fixes: what the options of the recipe add to each row."""
+        ...
+
+    def lengths(self, examples: Sequence[Example], base_path: Path) -> list[int]:
+        """Tokens in each example as the base in ``base_path`` will read it, nothing cut."""
+        ...
+
+    def segments(self, example: Example, base_path: Path, max_length: int | None) -> list[Segment]:
+        """The exact text the model sees, in parts: learned or not, cut or not."""
         ...
 
     def prompts(self, examples: Sequence[Example], count: int) -> list[str]:

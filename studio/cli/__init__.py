@@ -1,0 +1,30 @@
+"""The command line: the same engine as the browser, for a terminal. ``studio`` alone opens the app.
+
+studio [--host … --port … --auth user:password --workspace DIR]
+studio demo | train RECIPE | check DATA | runs | export RUN | chat RUN
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the ``studio`` command. Exit codes: 0 done, 1 unexpected, 2 something the person can mend."""
+    from studio.cli.app import app
+    from studio.core.errors import StudioError
+
+    try:
+        app()
+    except StudioError as error:
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]✕[/] {_plain(str(error))}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    """Without rich's markup: file names and data are not ours to interpret."""
+    return text.replace("[", r"\[")

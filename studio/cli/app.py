@@ -1,0 +1,257 @@
+"""The commands. Each is a thin walk through the same doors that the screens use."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studio import __version__
+from studio.cli.flags import told, with_setting_flags
+from studio.core.errors import RecipeError, StudioError
+from studio.core.workspace import Workspace
+
+app = typer.Typer(
+    name="studio",
+    help="Tailor Studio: fit a model to your data. Without a command it opens the app in your browser.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--workspace", help="Folder that holds runs and models.", show_default=False)
+]
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@app.callback(invoke_without_command=True)
+def open_app(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Anything but this machine demands --auth.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port; the next free one is taken when it is busy.", min=1, max=65535)
+    ] = 7860,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            help="user:password, needed to listen beyond this machine.", envvar="TAILOR_AUTH", show_envvar=True
+        ),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"Tailor Studio {__version__}")
+        raise typer.Exit
+    context.obj = workspace
+    if context.invoked_subcommand:
+        return
+    credentials = parse_auth(auth)
+    if host not in LOOPBACK and credentials is None:
+        raise StudioError(
+            "The studio stays on this machine",
+            f"Listening on {host} would let anybody on the network train models and read your data.",
+            "Add --auth user:password (or set TAILOR_AUTH), or leave --host out.",
+        )
+    from studio.ui.app import launch
+
+    launch(Workspace.open(workspace), host=host, port=port, auth=credentials, open_browser=browser)
+
+
+def parse_auth(text: str | None) -> tuple[str, str] | None:
+    """``"user:password"`` as a pair.
+
+    Raises:
+        StudioError: a part is missing or the password is shorter than eight characters.
+    """
+    if not text:
+        return None
+    user, separator, password = text.partition(":")
+    if not separator or not user or len(password) < 8:
+        raise StudioError(
+            "The login is not usable",
+            "It has the form user:password, the password with 8 characters or more.",
+            "Choose another --auth.",
+        )
+    return user, password
+
+
+@app.command()
+@with_setting_flags
+def train(
+    context: typer.Context,
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe file (YAML); data paths are relative to it.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Data file instead of a recipe; may be repeated.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="Task, when the data leaves a doubt.")] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="Base model: catalogue id, Hub id or local folder.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the run.")] = None,
+    workspace: WorkspaceOption = None,
+    *,
+    settings: dict[str, dict[str, Any]],
+) -> None:
+    """Tune a model from a recipe, or from a data file with what the studio suggests."""
+    from studio.cli.follow import follow, show_recipe
+    from studio.core.recipe import Recipe
+    from studio.runs.draft import Draft
+    from studio.runs.launcher import Launcher
+
+    space = _workspace(context, workspace)
+    if recipe is None and not data:
+        raise StudioError(
+            "There is nothing to train", "Neither a recipe nor data was given.", "Add a recipe file, or --data FILE."
+        )
+    if recipe is not None:
+        draft = Draft.from_recipe(space, Recipe.load(recipe), recipe.resolve().parent)
+        if data:
+            raise StudioError("Two sources of data", "The recipe names its data already.", "Leave --data out.")
+    else:
+        draft = Draft.from_files(space, data or [])
+    if task:
+        draft.set_task(task)
+    if base:
+        draft.set_base(base)
+    if name:
+        draft.rename(name)
+    problems = [problem for section, values in settings.items() for problem in draft.update(section, values)]
+    try:
+        if problems:
+            raise RecipeError(problems)
+        resolved = draft.freeze()
+    except RecipeError as error:
+        draft.run.delete()
+        raise RecipeError(told(list(error.problems))) from None
+    show_recipe(draft, resolved)
+    launcher = Launcher(space)
+    try:
+        follow(draft.run, launcher)
+    finally:
+        launcher.close()
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    data: Annotated[list[Path], typer.Argument(help="One or more data files.")],
+    task: Annotated[str | None, typer.Option("--task", help="Task, when the data leaves a doubt.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON.")] = False,
+) -> None:
+    """Say what a data file holds and what should be mended before training. Writes nothing."""
+    import tempfile
+
+    from studio.cli.follow import show_findings
+    from studio.runs.draft import Draft
+
+    with tempfile.TemporaryDirectory(prefix="tailor-check-") as folder:
+        draft = Draft.from_files(Workspace.open(folder), data)
+        if task:
+            draft.set_task(task)
+        findings = draft.findings()
+        if as_json:
+            typer.echo(
+                json.dumps(
+                    {
+                        "understood": draft.sentence(),
+                        "notes": list(draft.table().notes),
+                        "findings": [
+                            {
+                                "check": f.check, "severity": f.severity, "title": f.title, "count": f.count,
+                                "explanation": f.explanation, "examples": list(f.examples), "fixes": [fix.id for fix in f.fixes],
+                            }
+                            for f in findings
+                        ],
+                    },
+                    ensure_ascii=False, indent=1,
+                )
+            )  # fmt: skip
+        else:
+            show_findings(draft.sentence(), draft.table().notes, findings)
+    if any(f.severity == "stop" for f in findings):
+        raise typer.Exit(3)
+
+
+@app.command()
+def runs(context: typer.Context, workspace: WorkspaceOption = None) -> None:
+    """List the runs of the workspace, the newest first."""
+    from studio.cli.follow import show_runs
+
+    show_runs(_workspace(context, workspace))
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="Name of a run; see `studio runs`.")],
+    kind: Annotated[str, typer.Option("--kind", help="adapter, merged or bundle.")] = "bundle",
+    out: Annotated[Path | None, typer.Option("--out", help="Copy the file here.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write a tuned model as one zip, checked against the app's own answers."""
+    from studio.cli.follow import export_with_progress
+    from studio.runs.folder import RunFolder
+
+    folder = RunFolder.open(_workspace(context, workspace), run)
+    typer.echo(str(export_with_progress(folder, kind, out)))
+
+
+@app.command()
+def chat(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="Name of a run; see `studio runs`.")],
+    workspace: WorkspaceOption = None,
+    prompt: Annotated[list[str] | None, typer.Option("--prompt", help="Ask this and end; may be repeated.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.", min=1)] = 128,
+    temperature: Annotated[float, typer.Option(help="0 always takes the likeliest word.", min=0, max=5)] = 0.7,
+    top_p: Annotated[
+        float, typer.Option(help="Choose among the likeliest words of this total probability.", min=0, max=1)
+    ] = 0.9,
+    seed: Annotated[int, typer.Option(help="The same number gives the same answers.")] = 42,
+) -> None:
+    """Ask base and tuned model the same, side by side. An empty line ends it."""
+    from studio.cli.follow import converse
+    from studio.runs.folder import RunFolder
+
+    folder = RunFolder.open(_workspace(context, workspace), run)
+    sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
+    converse(folder, iter(prompt) if prompt else _typed(), sampling)
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    workspace: WorkspaceOption = None,
+    preset: Annotated[str, typer.Option(help="quick, balanced or thorough.")] = "balanced",
+) -> None:
+    """The whole journey without a browser: sample data, checks, split, tuning, comparison, export."""
+    from studio.cli.demo import run_demo
+
+    run_demo(_workspace(context, workspace), preset)
+
+
+def _workspace(context: typer.Context, chosen: Path | None) -> Workspace:
+    return Workspace.open(chosen or context.obj)
+
+
+def _typed() -> Iterator[str]:
+    """Lines from the terminal until an empty one or the end."""
+    interactive = sys.stdin.isatty() and os.environ.get("TERM") != "dumb"
+    while True:
+        try:
+            line = input("you › " if interactive else "")
+        except EOFError:
+            return
+        if not line.strip():
+            return
+        yield line

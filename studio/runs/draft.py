@@ -1,0 +1,564 @@
+"""A draft: a run that has not been started. The one door through which the screens and the CLI walk steps 1 to 3.
+
+A draft is a run folder in the state ``draft``: the table as it was read lies in ``data/``, every choice in
+``recipe.yaml``. Nothing is kept in memory that the folder does not hold, so a reload or a restart lands where the
+person was. What is dear to compute (reading, checking, counting tokens) is remembered for the last few questions asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from studio.core import hardware
+from studio.core.assets import sample_data_dir
+from studio.core.errors import DataError, FieldProblem, RecipeError, RunError, StudioError
+from studio.core.options import problems_of
+from studio.core.recipe import SECTIONS, AppliedFix, DataOptions, Recipe, Source
+from studio.core.workspace import Workspace
+from studio.data.clean import apply_fixes, preview
+from studio.data.load import load_files, load_hub, load_text, open_table, save_table
+from studio.data.render import Segment
+from studio.data.split import split_examples
+from studio.data.types import Change, Example, Finding, Reading, Splits, Table
+from studio.models import estimate as estimating
+from studio.models import suggest
+from studio.models.catalogue import find
+from studio.models.fetch import is_local, local_folder
+from studio.models.types import BaseCard, Estimate
+from studio.runs.folder import RunFolder, RunState
+from studio.runs.splits import write_splits
+from studio.tasks import base as tasks
+from studio.tasks.base import CheckContext, Task
+from studio.training.types import Calibration
+
+SAMPLES: dict[str, tuple[str, str]] = {
+    "support_chat.jsonl": ("Support answers", "Questions to a shop and its answers, all in one voice. Task: chat."),
+    "ticket_labels.csv": ("Ticket labels", "Messages to a help desk, each with its label. Task: sorting texts."),
+    "messy_support.csv": ("Messy on purpose", "A real-looking export with everything wrong that can be wrong."),
+}
+"""Files of the sample gallery: name → (title, sentence)."""
+
+CHOICES = "choices.yaml"
+"""The recipe as chosen, values left open; kept beside the resolved one so that a copy starts from the choices."""
+
+
+class Draft:
+    """Steps 1 to 3 of one run. Methods that change something write it to the folder before they return."""
+
+    def __init__(self, run: RunFolder, workspace: Workspace) -> None:
+        self.run = run
+        self.workspace = workspace
+
+    # -- beginnings ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_files(cls, workspace: Workspace, paths: Sequence[Path | str], names: Sequence[str] | None = None) -> Draft:
+        """
+        Raises:
+            DataError: a file cannot be read, or holds no rows.
+        """
+        files = [Path(p) for p in paths]
+        table = load_files(files, names)
+        shown = list(names) if names else [p.name for p in files]
+        sources = [
+            Source(path=str(path.resolve()), sha256=info.sha256)
+            for path, info in zip(files, table.files, strict=False)
+        ]  # fmt: skip
+        return cls._begin(workspace, table, shown[0] if shown else "data", sources)
+
+    @classmethod
+    def from_sample(cls, workspace: Workspace, name: str) -> Draft:
+        """
+        Raises:
+            DataError: there is no such sample.
+        """
+        if name not in SAMPLES:
+            raise DataError(
+                "There is no such sample", f"“{name}” is not in the gallery.", f"Choose one of {', '.join(SAMPLES)}."
+            )
+        return cls.from_files(workspace, [sample_data_dir() / name])
+
+    @classmethod
+    def from_text(cls, workspace: Workspace, text: str) -> Draft:
+        return cls._begin(workspace, load_text(text), "pasted", [])
+
+    @classmethod
+    def from_hub(cls, workspace: Workspace, dataset_id: str) -> Draft:
+        return cls._begin(
+            workspace, load_hub(dataset_id), dataset_id.rpartition("/")[2], [Source(path=f"hub:{dataset_id}")]
+        )
+
+    @classmethod
+    def open(cls, workspace: Workspace, run_id: str) -> Draft:
+        """
+        Raises:
+            RunError: there is no such run.
+        """
+        return cls(RunFolder.open(workspace, run_id), workspace)
+
+    @classmethod
+    def copy_of(cls, workspace: Workspace, run_id: str) -> Draft:
+        """A fresh draft with the same data and choices.
+
+        Raises:
+            RunError: there is no such run, or its data is no longer in its folder.
+        """
+        origin = cls.open(workspace, run_id)
+        if not (origin.run.data_dir / "table.parquet").is_file():
+            raise RunError(
+                "This run cannot be copied",
+                "Its data is no longer in its folder.",
+                "Start a new run and load the data again.",
+            )
+        recipe = origin.recipe()
+        run = RunFolder.create(workspace, recipe.name)
+        shutil.copytree(origin.run.data_dir, run.data_dir, dirs_exist_ok=True)
+        recipe.save(run.recipe_path)
+        return cls(run, workspace)
+
+    @classmethod
+    def from_recipe(cls, workspace: Workspace, recipe: Recipe, folder: Path) -> Draft:
+        """A draft from a recipe file; relative data paths are taken from ``folder``.
+
+        Raises:
+            DataError: a source cannot be read.
+            RecipeError: the recipe names no data.
+        """
+        if not recipe.data.sources:
+            raise RecipeError([FieldProblem("data.sources", "Name at least one file.")])
+        first = recipe.data.sources[0].path
+        if first.startswith("hub:"):
+            draft = cls.from_hub(workspace, first.removeprefix("hub:"))
+        else:
+            draft = cls.from_files(workspace, [folder / source.path for source in recipe.data.sources])
+        chosen = recipe.model_copy(deep=True)
+        detected = draft.recipe()
+        chosen.data.sources, chosen.data.fingerprint = detected.data.sources, detected.data.fingerprint
+        if not chosen.data.roles:
+            chosen.data.roles = tasks.get(chosen.task).read(draft.table()).roles
+        draft._save(chosen)
+        return draft
+
+    @classmethod
+    def _begin(cls, workspace: Workspace, table: Table, name: str, sources: list[Source]) -> Draft:
+        reading = tasks.detect(table)[0]
+        stem = Path(name).stem or "data"
+        run = RunFolder.create(workspace, stem)
+        draft = cls(run, workspace)
+        try:
+            save_table(table, run.data_dir)
+            roles = reading.roles
+            data = DataOptions(sources=sources, roles=roles, fingerprint=table.fingerprint())
+            draft._save(Recipe(name=run.id, task=reading.task, data=data))
+        except BaseException:
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
+        return draft
+
+    # -- the recipe ---------------------------------------------------------------------------------------------------
+
+    def recipe(self) -> Recipe:
+        """The choices made so far; values nobody chose are ``None``."""
+        choices = self.run.path / CHOICES
+        return Recipe.load(choices if choices.is_file() else self.run.recipe_path)
+
+    @property
+    def task(self) -> Task:
+        return tasks.get(self.recipe().task)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be changed: nothing has been started from it."""
+        return self.run.state().state == "draft"
+
+    def update(self, section: str, values: dict[str, Any]) -> list[FieldProblem]:
+        """Set several fields of ``method``, ``training`` or ``data.split``; all problems are told, none half applied."""
+        recipe = self.recipe()
+        owner, name = _section(recipe, section)
+        try:
+            changed = SECTIONS[section].model_validate({**getattr(owner, name).model_dump(), **values})
+        except ValidationError as error:
+            return problems_of(error, SECTIONS[section], section)
+        setattr(owner, name, changed)
+        self._save(recipe)
+        return []
+
+    def rename(self, name: str) -> None:
+        recipe = self.recipe()
+        try:
+            recipe.name = name.strip()
+        except ValidationError as error:
+            raise RecipeError(problems_of(error, Recipe)) from None
+        self._save(recipe)
+
+    def _save(self, recipe: Recipe) -> None:
+        if not self.is_open:
+            raise RunError(
+                "This run has been started",
+                "Its recipe can no longer change.",
+                "Use “New run from this one” to try other settings.",
+            )
+        recipe.save(self.run.recipe_path)
+
+    # -- step 1: data -------------------------------------------------------------------------------------------------
+
+    def table(self) -> Table:
+        return _table(str(self.run.data_dir), _stamp(self.run.data_dir / "table.parquet"))
+
+    def readings(self) -> list[Reading]:
+        """How each task reads this table, the best first."""
+        return tasks.detect(self.table())
+
+    def sentence(self) -> str:
+        """What was understood, or what is missing."""
+        recipe = self.recipe()
+        try:
+            return self.task.describe(self.table(), recipe.data.roles, self._read_examples(recipe))
+        except DataError as error:
+            return f"{error.what_happened} {error.what_to_do}"
+
+    def set_task(self, name: str) -> None:
+        """Change the task; the columns are guessed anew for it."""
+        recipe = self.recipe()
+        reading = tasks.get(name).read(self.table())
+        recipe.task, recipe.data.roles, recipe.data.fixes = name, reading.roles, []
+        self._save(recipe)
+
+    def set_roles(self, roles: dict[str, Any]) -> None:
+        """
+        Raises:
+            DataError: a role names a column that is not there, or an essential one is missing.
+        """
+        recipe = self.recipe()
+        wanted = {role: column for role, column in roles.items() if column}
+        self.task.examples(self.table(), wanted)
+        recipe.data.roles = wanted
+        self._save(recipe)
+
+    def set_system_prompt(self, text: str | None) -> None:
+        recipe = self.recipe()
+        recipe.data.system_prompt = (text or "").strip() or None
+        self._save(recipe)
+
+    # -- step 2: prepare ----------------------------------------------------------------------------------------------
+
+    def _read_examples(self, recipe: Recipe) -> list[Example]:
+        return _examples(
+            str(self.run.data_dir),
+            _stamp(self.run.data_dir / "table.parquet"),
+            recipe.task,
+            _key(recipe.data.roles),
+            "[]",
+        )
+
+    def examples(self) -> list[Example]:
+        """Rows as the task understands them, after the accepted fixes."""
+        recipe = self.recipe()
+        fixes = _key([fix.model_dump() for fix in recipe.data.fixes])
+        return _examples(
+            str(self.run.data_dir),
+            _stamp(self.run.data_dir / "table.parquet"),
+            recipe.task,
+            _key(recipe.data.roles),
+            fixes,
+        )
+
+    def findings(self) -> list[Finding]:
+        """What is to be known about the rows as they are now, worst first.
+
+        Lengths count only where the base's tokenizer is on this machine.
+        """
+        examples = self.examples()
+        recipe = self.recipe()
+        return self.task.check(
+            examples, CheckContext(self.token_lengths(), self._max_length(recipe), self._has_split(examples))
+        )
+
+    def preview(self, fix_id: str) -> list[Change]:
+        return preview(self.examples(), fix_id)
+
+    def apply(self, check: str, fix_id: str) -> None:
+        """
+        Raises:
+            DataError: there is no such fix.
+        """
+        preview(self.examples()[:1], fix_id)
+        recipe = self.recipe()
+        recipe.data.fixes = [*recipe.data.fixes, AppliedFix(check=check, fix=fix_id)]
+        self._save(recipe)
+
+    def undo(self, index: int) -> None:
+        """Take the fix at ``index`` out of the list; the others stay."""
+        recipe = self.recipe()
+        recipe.data.fixes = [fix for i, fix in enumerate(recipe.data.fixes) if i != index]
+        self._save(recipe)
+
+    def counts(self) -> tuple[int, int]:
+        """(rows read, rows the task can learn from after the fixes)."""
+        return len(self._read_examples(self.recipe())), len(self.task.usable(self.examples()))
+
+    def set_split(self, **fields: Any) -> list[FieldProblem]:
+        return self.update("data.split", fields)
+
+    def splits(self) -> Splits:
+        """
+        Raises:
+            DataError: no usable row is left.
+        """
+        recipe = self.recipe()
+        return _splits(
+            str(self.run.data_dir),
+            _stamp(self.run.data_dir / "table.parquet"),
+            recipe.task,
+            recipe.data.model_dump_json(exclude={"sources", "fingerprint"}),
+        )
+
+    def token_lengths(self) -> list[int] | None:
+        """One length in tokens per row of :meth:`examples`, or None when the base is not on this machine yet."""
+        folder = self.renderer_folder()
+        if folder is None:
+            return None
+        return list(_lengths(self.task.name, str(folder), _Rows(self.examples())))
+
+    def segments(self, index: int) -> list[Segment]:
+        """The exact text of row ``index`` of the training rows, learned and cut parts marked.
+
+        The embedded base stands in until the chosen one is on this machine.
+        """
+        rows = self.splits().train
+        if not rows:
+            return []
+        return self.task.segments(
+            rows[index % len(rows)],
+            self.renderer_folder() or _stand_in(self.workspace),
+            self._max_length(self.recipe()),
+        )
+
+    def renderer_folder(self) -> Path | None:
+        """Where the chosen base's tokenizer lies, if it is on this machine."""
+        try:
+            card = self.base()
+        except StudioError:
+            return None
+        return local_folder(card, self.workspace) if is_local(card, self.workspace) else None
+
+    def _max_length(self, recipe: Recipe) -> int | None:
+        if recipe.training.max_length:
+            return recipe.training.max_length
+        try:
+            return self.base().context
+        except StudioError:
+            return None
+
+    @staticmethod
+    def _has_split(examples: Sequence[Example]) -> bool:
+        return any("split" in example for example in examples[:1])
+
+    # -- step 3: model ------------------------------------------------------------------------------------------------
+
+    def base(self) -> BaseCard:
+        """
+        Raises:
+            ModelError: the base cannot be found or used.
+        """
+        return find(self.recipe().base.id, self.workspace)
+
+    def set_base(self, base_id: str) -> None:
+        """
+        Raises:
+            ModelError: the base cannot be found or used.
+        """
+        find(base_id, self.workspace)
+        recipe = self.recipe()
+        recipe.base.id, recipe.base.path = base_id, None
+        self._save(recipe)
+
+    def facts(self) -> suggest.DataFacts:
+        """What suggestions and estimates need to know of the training rows."""
+        splits = self.splits()
+        folder = self.renderer_folder() or _stand_in(self.workspace)
+        lengths = _lengths(self.task.name, str(folder), _Rows(splits.train))
+        labels = {self.task.stratum(example) for example in splits.train} - {None}
+        return suggest.DataFacts(rows=len(splits.train), lengths=lengths, labels=len(labels))
+
+    def resolved(self) -> Recipe:
+        """The recipe with every value in place and the reason for each."""
+        recipe = suggest.resolve(self.recipe(), self.base(), self.facts(), hardware.detect())
+        if not recipe.training.sample_prompts:
+            splits = self.splits()
+            recipe.training.sample_prompts = self.task.prompts(splits.validation or splits.train, 3)
+        return recipe
+
+    def presets(self) -> dict[str, Recipe]:
+        """Preset name → what the recipe would be with it."""
+        return suggest.presets(self.recipe(), self.base(), self.facts(), hardware.detect())
+
+    def problems(self) -> list[FieldProblem]:
+        """Everything that stands in the way of starting, each at its field."""
+        try:
+            recipe, card, facts = self.resolved(), self.base(), self.facts()
+        except RecipeError as error:
+            return list(error.problems)
+        except StudioError as error:
+            return [FieldProblem("data" if isinstance(error, DataError) else "base", str(error))]
+        return suggest.check(recipe, card, facts, hardware.detect())
+
+    def estimate(self, recipe: Recipe | None = None) -> Estimate:
+        """What the run (or ``recipe``, say a preset's) will need, with the measured speed where there is one."""
+        recipe = recipe or self.resolved()
+        splits = self.splits()
+        return estimating.estimate(
+            recipe, self.base(), self.facts(), hardware.detect(), self.calibration(recipe), len(splits.validation), len(splits.test)
+        )  # fmt: skip
+
+    def calibration(self, recipe: Recipe | None = None) -> Calibration | None:
+        """The measurement for this base, method, batch and data on this machine, if it has been made."""
+        try:
+            return Calibration(**json.loads(self._calibration_path(recipe or self.resolved()).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def calibrate(self) -> Calibration | None:
+        """Measure a few steps in a process of its own; blocks (seconds for small bases). None when the base must be
+        downloaded first.
+
+        Raises:
+            RunError: the measurement failed, out of memory included.
+        """
+        from studio.runs.calibration import measure
+
+        recipe = self.resolved()
+        folder = self.renderer_folder()
+        if folder is None:
+            return None
+        known = self.calibration(recipe)
+        if known:
+            return known
+        result = measure(recipe, folder, self.splits())
+        path = self._calibration_path(recipe)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(result)))
+        return result
+
+    def _calibration_path(self, recipe: Recipe) -> Path:
+        training = recipe.training
+        decides = [
+            recipe.task, recipe.base.id, recipe.base.revision, recipe.method.model_dump(), training.batch_size, training.max_length,
+            training.precision, training.gradient_checkpointing, training.optimizer, recipe.data.fingerprint,
+            hardware.detect().cpu_name, hardware.detect().cpu_cores, [g.name for g in hardware.detect().gpus],
+        ]  # fmt: skip
+        return (
+            self.workspace.cache_dir / "calibration" / f"{hashlib.sha256(_key(decides).encode()).hexdigest()[:16]}.json"
+        )
+
+    def freeze(self) -> Recipe:
+        """Write the resolved recipe and the three splits; after this the run can be enqueued.
+
+        Raises:
+            RecipeError: with every problem that stands in the way.
+        """
+        problems = self.problems()
+        if problems:
+            raise RecipeError(problems)
+        chosen, recipe = self.recipe(), self.resolved()
+        folder = self.renderer_folder()
+        recipe.base.path = str(folder) if folder else None
+        write_splits(self.run, self.splits())
+        chosen.save(self.run.path / CHOICES)
+        recipe.save(self.run.recipe_path)
+        return recipe
+
+    def visit(self, step: int) -> None:
+        """Remember where in the journey the person was (0 to 5), for a reload. Only drafts need it."""
+        if self.is_open:
+            self.run.write_state(RunState(created=self.run.state().created or time.time(), step_of_journey=step))
+
+
+class _Rows(tuple[Example, ...]):
+    """A list of examples as a cache key: equal only to the very same rows."""
+
+    def __new__(cls, rows: Sequence[Example]) -> _Rows:
+        return super().__new__(cls, rows)
+
+    def __hash__(self) -> int:
+        return hash((len(self), id(self[0]) if self else 0, id(self[-1]) if self else 0))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Rows)
+            and len(self) == len(other)
+            and all(a is b for a, b in zip(self, other, strict=True))
+        )
+
+
+def _section(recipe: Recipe, section: str) -> tuple[Any, str]:
+    *parents, name = section.split(".")
+    owner: Any = recipe
+    for parent in parents:
+        owner = getattr(owner, parent)
+    return owner, name
+
+
+def _stand_in(workspace: Workspace) -> Path:
+    """The embedded base's folder: renders rows as long as the chosen base is not here."""
+    from studio.models.catalogue import embedded
+
+    return local_folder(embedded(), workspace)
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        raise RunError(
+            "The data of this run is gone",
+            f"{path.name} is no longer in its folder.",
+            "Start a new run and load the data again.",
+        ) from None
+
+
+@lru_cache(maxsize=4)
+def _table(folder: str, stamp: int) -> Table:
+    return open_table(Path(folder))
+
+
+@lru_cache(maxsize=6)
+def _examples(folder: str, stamp: int, task: str, roles: str, fixes: str) -> list[Example]:
+    if fixes == "[]":
+        return tasks.get(task).examples(_table(folder, stamp), json.loads(roles))
+    applied = [AppliedFix(**fix) for fix in json.loads(fixes)]
+    return apply_fixes(_examples(folder, stamp, task, roles, "[]"), applied)
+
+
+@lru_cache(maxsize=4)
+def _splits(folder: str, stamp: int, task_name: str, data_json: str) -> Splits:
+    data = DataOptions.model_validate_json(data_json)
+    task = tasks.get(task_name)
+    fixes = _key([fix.model_dump() for fix in data.fixes])
+    rows = task.usable(_examples(folder, stamp, task_name, _key(data.roles), fixes))
+    if not rows:
+        raise DataError(
+            "There is nothing to learn from",
+            f"No row has all that “{task.title}” needs.",
+            "Go back to Data and choose the columns, or load another file.",
+        )
+    return split_examples(task.prepare(rows, data), data.split, task.stratum, task.group_key)
+
+
+@lru_cache(maxsize=8)
+def _lengths(task: str, folder: str, rows: _Rows) -> tuple[int, ...]:
+    return tuple(tasks.get(task).lengths(rows, Path(folder)))
