@@ -1,0 +1,184 @@
+"""The app: one page, six steps, a list of runs. Start it with ``studio`` (or :func:`launch`).
+
+gradio takes most of the time until the page answers, so it is imported inside :func:`create_app`, with the garbage
+collector off; everything else that is dear (tables, models, charts) is imported by the handler that needs it first.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from studio.core.assets import assets_dir
+from studio.core.errors import StudioError
+from studio.core.workspace import Workspace
+from studio.ui.context import StudioContext
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+MAX_UPLOAD = "2gb"
+CACHE_SECONDS = 24 * 3600
+"""Uploaded files are copied into a run's folder when they are read; what is left in the cache goes after a day."""
+
+
+@dataclass
+class RunningApp:
+    """A started server."""
+
+    blocks: gr.Blocks
+    studio: StudioContext
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+    def wait(self) -> None:
+        """Block until the process is asked to end."""
+        self.blocks.block_thread()
+
+    def close(self) -> None:
+        """End the server, its playgrounds and its spare worker; runs go on."""
+        self.studio.close()
+        self.blocks.close()
+
+
+def create_app(studio: StudioContext) -> gr.Blocks:
+    """Lay out the page. Starts nothing."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    with _collector_off():
+        import gradio as gr
+
+        from studio.ui.shell import Shell
+        from studio.ui.sidebar import Sidebar
+        from studio.ui.steps import step_modules
+        from studio.ui.views.journey import STEPS
+
+        modules = step_modules()
+        with gr.Blocks(
+            title="Tailor Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, CACHE_SECONDS)
+        ) as blocks:
+            run_id = gr.State(None)
+            sidebar = Sidebar(studio, run_id)
+            shell = Shell(studio, run_id)
+            with gr.Walkthrough(selected=0, elem_id="ts-steps") as walkthrough:
+                views = []
+                for index, module in enumerate(modules):
+                    with gr.Step(STEPS[index], id=index, elem_id=f"ts-step-{index}"):
+                        views.append(module.build(studio, run_id, shell))
+            shell.finish(walkthrough, views)
+            sidebar.finish(shell)
+            shell.load(blocks)
+    return blocks
+
+
+def launch(
+    workspace: Workspace,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: Sequence[tuple[str, str]] | None = None,
+    studio: StudioContext | None = None,
+) -> RunningApp:
+    """Start the server and return at once; :meth:`RunningApp.wait` blocks.
+
+    Args:
+        port: The first port tried; when it is taken the next free one is used (see :attr:`RunningApp.port`).
+        auth: (user, password) pairs, required for a host other than this machine.
+
+    Raises:
+        StudioError: the host is not this machine and no password is given, or no port is free.
+    """
+    if not is_loopback(host) and not auth:
+        raise StudioError(
+            "A password is needed",
+            f"{host} can be reached by other machines.",
+            "Give --auth user:password, or leave --host out to stay on this machine.",
+        )
+    studio = studio or StudioContext(workspace)
+    blocks = create_app(studio)
+    port = free_port(host, port)
+    from studio.ui import theme
+
+    blocks.launch(
+        server_name=host,
+        server_port=port,
+        auth=list(auth) if auth else None,
+        share=False,
+        inbrowser=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        show_error=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=[],
+        max_file_size=MAX_UPLOAD,
+        favicon_path=str(assets_dir() / "favicon.svg"),
+        theme=theme.theme(),
+        css=theme.css(),
+        head=theme.head(),
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+    )
+    gc.freeze()
+    threading.Thread(target=_warm, args=(studio,), name="warm-up", daemon=True).start()
+    return RunningApp(blocks, studio, host, port)
+
+
+def is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def free_port(host: str, first: int, tries: int = 100) -> int:
+    """``first`` or the next port on which nobody listens.
+
+    Raises:
+        StudioError: none of ``tries`` ports is free, or the host is not an address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in range(first, min(first + tries, 65536)):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except socket.gaierror:
+                break
+            except OSError:
+                continue
+            return port
+    raise StudioError(
+        "The studio cannot open a port",
+        f"None of the ports {first} to {first + tries - 1} is free on {host}.",
+        "Give another one with --port, or check the name of the host.",
+    )
+
+
+def _warm(studio: StudioContext) -> None:
+    try:
+        studio.warm()
+    except Exception:
+        logging.getLogger("studio.ui").exception("Warming up failed; the first click will be slower.")
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Importing makes very many objects and no garbage; looking for it costs a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

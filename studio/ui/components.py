@@ -1,0 +1,23 @@
+"""Small parts that several screens use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from studio.ui.views.html import Safe
+
+
+def html(value: str = "", **options: Any) -> gr.HTML:
+    """Markup of our own making (see :mod:`studio.ui.views.html`), without Gradio's prose styles or click events."""
+    options.setdefault("apply_default_css", False)
+    options.setdefault("js_on_load", None)
+    return gr.HTML(Safe(value), **options)
+
+
+def heading(title: str, term: str = "") -> Safe:
+    """A section's title, the field's own word in small print."""
+    from studio.ui.views.html import tag
+
+    return tag("h2", title, tag("small", term) if term else None, class_="ts-heading")

@@ -1,0 +1,91 @@
+"""What every screen may ask for: the workspace, the launcher, the playgrounds. One per server, made before the page.
+
+Engine packages are imported when first asked for, not when the app starts: the page must answer within seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from studio.core.workspace import Workspace
+from studio.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from studio.runs.draft import Draft
+    from studio.runs.launcher import Launcher
+    from studio.runs.playground import Playground
+
+
+@dataclass
+class StudioContext:
+    """Shared by all browser sessions of one server; thread-safe."""
+
+    workspace: Workspace
+    _launcher: Launcher | None = None
+    _playgrounds: dict[str, Playground] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def launcher(self) -> Launcher:
+        """Starts, pauses and resumes runs; its scheduler begins with the first look at it."""
+        with self._lock:
+            if self._launcher is None:
+                from studio.runs.launcher import Launcher
+
+                self._launcher = Launcher(self.workspace)
+            return self._launcher
+
+    def run(self, run_id: str) -> RunFolder:
+        """
+        Raises:
+            RunError: there is no such run.
+        """
+        return RunFolder.open(self.workspace, run_id)
+
+    def draft(self, run_id: str) -> Draft:
+        """
+        Raises:
+            RunError: there is no such run.
+        """
+        from studio.runs.draft import Draft
+
+        return Draft.open(self.workspace, run_id)
+
+    def playground(self, run_id: str) -> Playground:
+        """The one process that chats for this run; started with the first question, shared by all browsers.
+
+        Raises:
+            RunError: there is no such run.
+        """
+        run = self.run(run_id)
+        with self._lock:
+            if run_id not in self._playgrounds:
+                from studio.runs.playground import Playground
+
+                self._playgrounds[run_id] = Playground(run.path)
+            return self._playgrounds[run_id]
+
+    def close_playground(self, run_id: str) -> None:
+        """End the playground of a run, if there is one, and free its memory."""
+        with self._lock:
+            playground = self._playgrounds.pop(run_id, None)
+        if playground is not None:
+            playground.close()
+
+    def warm(self) -> None:
+        """Import what the first click needs, and start the scheduler and the spare worker; called in the background
+        once the page is up."""
+        import studio.runs.draft  # noqa: F401
+
+        self.launcher.warm()
+
+    def close(self) -> None:
+        """End the playgrounds and the spare worker; runs go on."""
+        for run_id in list(self._playgrounds):
+            self.close_playground(run_id)
+        with self._lock:
+            if self._launcher is not None:
+                self._launcher.close()
+                self._launcher = None

@@ -1,0 +1,299 @@
+"""The frame around the six screens: where the person is, which run, what the address says, and how errors are shown.
+
+A screen is a module of :mod:`studio.ui.steps` with
+
+    def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView
+
+It makes its components, hangs its own events on them (each handler wrapped in :func:`guarded`), and hands back what the
+shell needs to fill it. To lead on to another step: ``shell.go_to(button.click(...), TRAIN)``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from studio.core.errors import StudioError
+from studio.runs.folder import ACTIVE, RunFolder
+from studio.ui.context import StudioContext
+from studio.ui.views import journey
+from studio.ui.views.html import text
+from studio.ui.views.journey import COMPARE, DATA, EXPORT, MODEL, PREPARE, STEPS, TRAIN
+
+__all__ = [
+    "COMPARE", "DATA", "EXPORT", "MODEL", "PREPARE", "QUIET", "STEPS", "TRAIN", "Shell", "StepView", "guarded", "notify",
+]  # fmt: skip
+
+log = logging.getLogger("studio.ui")
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+"""Keywords for every event that needs no progress bar: ``button.click(fn, …, **QUIET)``."""
+
+
+@dataclass
+class StepView:
+    """What a screen hands back.
+
+    Attributes:
+        outputs: Components that :attr:`refresh` fills, in its order.
+        refresh: ``refresh(run_id)`` → one update per output. Called when the step is entered and when the run changes;
+            ``run_id`` is None only on the first step.
+        on_tick: ``on_tick(run_id, memory)`` → ``(memory, updates)`` with one update per :attr:`tick_outputs`, or None when
+            nothing is new. Called about once a second while this step is on the screen. ``memory`` is a small dict that
+            lives as long as the browser session ({} at first): an event offset, a run id.
+        tick_outputs: Components that :attr:`on_tick` fills.
+    """
+
+    outputs: list[Any]
+    refresh: Callable[[str | None], list[Any]]
+    on_tick: Callable[[str | None, dict[str, Any]], tuple[dict[str, Any], list[Any]] | None] | None = None
+    tick_outputs: list[Any] = field(default_factory=list)
+
+
+def message_of(error: StudioError) -> str:
+    """What happened and what to do, as escaped HTML for a toast."""
+    return text(" ".join(part for part in (error.what_happened, error.what_to_do) if part))
+
+
+def notify(message: str, title: str = "Done") -> None:
+    """A short message that goes away by itself; plain text."""
+    gr.Info(text(message), title=text(title), duration=6)
+
+
+def _as_shown(error: Exception, where: str) -> gr.Error:
+    """The error as the page shows it. Raised, it also stops what hangs on the handler's success."""
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, StudioError):
+        return gr.Error(message_of(error), title=text(error.title), duration=None, print_exception=False)
+    log.exception("%s failed", where)
+    return gr.Error(
+        "Something in the studio itself failed. Your run and your data are as they were. "
+        "Try again; the details are in the terminal window.",
+        title="That did not work",
+        duration=None,
+        print_exception=False,
+    )
+
+
+def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap an event handler so that no traceback ever reaches the page.
+
+    A :class:`StudioError` is shown in its own words; anything else as a plain sentence, its traceback in the log.
+    Works for generators too. What was chained with ``.success`` does not run.
+    """
+    where = getattr(handler, "__qualname__", repr(handler))
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*arguments: Any, **named: Any) -> Any:
+            try:
+                yield from handler(*arguments, **named)
+            except Exception as error:  # noqa: BLE001  the boundary where every error becomes words
+                raise _as_shown(error, where) from None
+
+        return stream
+
+    @functools.wraps(handler)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return handler(*arguments, **named)
+        except Exception as error:  # noqa: BLE001
+            raise _as_shown(error, where) from None
+
+    return call
+
+
+class Shell:
+    """Made once per page layout, before the steps; :meth:`finish` wires it when all steps are there."""
+
+    def __init__(self, studio: StudioContext, run_id: gr.State) -> None:
+        self.studio = studio
+        self.run_id = run_id
+        self.step = gr.State(DATA)
+        self.timer = gr.Timer(3.0)
+        self.header = gr.HTML(
+            journey.header(journey.journey(None), DATA, None),
+            elem_id="ts-journey",
+            js_on_load=_HEADER_JS,
+            apply_default_css=False,
+        )
+        self.walkthrough: gr.Walkthrough | None = None
+        self.views: list[StepView] = []
+        self._leads: list[tuple[Any, int | None]] = []
+        self._refreshers: list[Any] = []
+
+    # -- for the screens ----------------------------------------------------------------------------------------------
+
+    def go_to(self, event: Any, step: int) -> None:
+        """When ``event`` (what ``button.click(...)`` returned) has succeeded: show ``step``, filled from the run folder,
+        and name it in the address. The run is the one in ``run_id`` by then."""
+        self._leads.append((event, step))
+
+    def open(self, event: Any) -> None:
+        """When ``event`` has succeeded: show the run in ``run_id`` at the step where the person left it."""
+        self._leads.append((event, None))
+
+    def refresh(self, event: Any) -> None:
+        """When ``event`` has succeeded: bring the row of steps up to date (a step became possible or done)."""
+        self._refreshers.append(event)
+
+    guarded = staticmethod(guarded)
+    notify = staticmethod(notify)
+
+    # -- wiring -------------------------------------------------------------------------------------------------------
+
+    @property
+    def frame(self) -> list[Any]:
+        return [self.step, self.header, self.walkthrough, self.timer]
+
+    @property
+    def everything(self) -> list[Any]:
+        return [*self.frame, *(component for view in self.views for component in view.outputs)]
+
+    def finish(self, walkthrough: gr.Walkthrough, views: list[StepView]) -> None:
+        """Hang the navigation on what the steps asked for; inside the Blocks context."""
+        self.walkthrough, self.views = walkthrough, views
+        for event, step in self._leads:
+            if step is None:
+                event.success(self.show, [self.run_id], self.everything, **QUIET)
+            else:
+                event.success(
+                    functools.partial(self._show_one, step), [self.run_id], [*self.frame, *views[step].outputs], **QUIET
+                )
+        for event in self._refreshers:
+            event.success(self._header, [self.run_id, self.step], [self.header], **QUIET)
+        self.header.select(self._pressed, [self.run_id, self.step], self.everything, **QUIET)
+        for index, view in enumerate(views):
+            if view.on_tick is not None:
+                self.timer.tick(
+                    functools.partial(self._tick, index),
+                    [self.run_id, self.step, memory := gr.State({})],
+                    [memory, self.header, *view.tick_outputs],
+                    queue=False,
+                    **QUIET,
+                )
+
+    def load(self, blocks: gr.Blocks) -> None:
+        """When the page opens: the run and step of the address."""
+        blocks.load(self._restore, None, [self.run_id, *self.everything], **QUIET)
+
+    def _restore(self, request: gr.Request) -> list[Any]:
+        wanted = dict(request.query_params)
+        run = self._run(wanted.get("run"))
+        step = wanted.get("step", "")
+        run_id = run.id if run else None
+        return [run_id, *self.show(run_id, int(step) - 1 if step.isdecimal() else None)]
+
+    def show(self, run_id: str | None, step: int | None = None) -> list[Any]:
+        """Updates for :attr:`everything`: the frame and the one step that is shown; the others stay as they are."""
+        run = self._run(run_id)
+        step = journey.landing(run, step)
+        updates = self._frame(run, step)
+        for index, view in enumerate(self.views):
+            updates += self._filled(view, run.id if run else None) if index == step else [gr.skip()] * len(view.outputs)
+        return updates
+
+    def _show_one(self, step: int, run_id: str | None) -> list[Any]:
+        run = self._run(run_id)
+        why_not = journey.journey(run)[step].why_not
+        if why_not:
+            gr.Info(text(why_not), title=text(STEPS[step]), duration=6)
+            return [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
+        return [*self._frame(run, step), *self._filled(self.views[step], run.id if run else None)]
+
+    def _pressed(self, run_id: str | None, current: int, event: gr.EventData) -> list[Any]:
+        """A step in the row was pressed."""
+        step = event._data.get("step") if isinstance(event._data, dict) else None
+        if not isinstance(step, int) or not 0 <= step < len(STEPS):
+            return [gr.skip()] * len(self.everything)
+        why_not = journey.journey(self._run(run_id))[step].why_not
+        if why_not:
+            gr.Info(text(why_not), title=text(STEPS[step]), duration=6)
+            return [gr.skip()] * len(self.everything)
+        return self.show(run_id, step)
+
+    def _frame(self, run: RunFolder | None, step: int) -> list[Any]:
+        state = run.state() if run else None
+        if run and state and state.state == "draft" and state.step_of_journey != step:
+            self._remember(run, step)
+            state = run.state()
+        live = bool(state and (state.state in ACTIVE or state.state == "queued"))
+        pace = 1.0 if step == TRAIN and live else 3.0
+        row = journey.header(journey.journey(run, state), step, run.id if run else None)
+        return [step, row, gr.Walkthrough(selected=step), gr.Timer(pace)]
+
+    def _remember(self, run: RunFolder, step: int) -> None:
+        try:
+            self.studio.draft(run.id).visit(step)
+        except (StudioError, OSError):
+            log.warning("Could not note step %s of %s", step, run.id)
+
+    def _filled(self, view: StepView, run_id: str | None) -> list[Any]:
+        try:
+            return list(view.refresh(run_id))
+        except Exception as error:  # noqa: BLE001  the step is shown all the same, with the reason on top
+            shown = _as_shown(error, "refresh")
+            gr.Warning(shown.message, title=shown.title, duration=None)
+            return [gr.skip()] * len(view.outputs)
+
+    def _run(self, run_id: str | None) -> RunFolder | None:
+        if not run_id:
+            return None
+        try:
+            return self.studio.run(run_id)
+        except StudioError as error:
+            gr.Warning(message_of(error), title=text(error.title), duration=None)
+            return None
+
+    def _header(self, run_id: str | None, step: int) -> str:
+        run = self._run(run_id)
+        return journey.header(journey.journey(run), step, run.id if run else None)
+
+    def _tick(self, index: int, run_id: str | None, step: int, memory: dict[str, Any]) -> Any:
+        view = self.views[index]
+        if step != index or not run_id or view.on_tick is None:
+            return gr.skip()
+        try:
+            answer = view.on_tick(run_id, memory)
+            if answer is None:
+                return gr.skip()
+            run = self.studio.run(run_id)
+            new_memory, updates = answer
+            row: Any = journey.header(journey.journey(run), step, run.id)
+            if new_memory.get("_row") == row:
+                shown = gr.skip()
+            else:
+                shown, new_memory = row, {**new_memory, "_row": row}
+            return [new_memory, shown, *updates]
+        except StudioError:
+            return gr.skip()
+        except Exception:
+            log.exception("tick of %s", STEPS[index])
+            return gr.skip()
+
+
+_HEADER_JS = """
+const tell = () => {
+  const row = element.querySelector('nav');
+  if (!row || row.dataset.current === undefined) return;
+  const url = new URL(window.location.href);
+  const run = row.dataset.run;
+  if (!window.__tailorLoaded) return;
+  if (run) { url.searchParams.set('run', run); url.searchParams.set('step', String(Number(row.dataset.current) + 1)); }
+  else { url.searchParams.delete('run'); url.searchParams.delete('step'); }
+  if (url.href !== window.location.href) window.history.replaceState(window.history.state, '', url);
+  document.title = run ? run + ' · Tailor Studio' : 'Tailor Studio';
+};
+watch('value', () => { window.__tailorLoaded = true; tell(); });
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-step]');
+  if (button) trigger('select', {step: Number(button.dataset.step)});
+});
+"""
