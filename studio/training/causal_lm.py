@@ -1,0 +1,82 @@
+"""Tune a language model on conversations: it learns what the assistant says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from studio.core.errors import DataError
+from studio.core.recipe import Recipe
+from studio.data.render import ChatRenderer
+from studio.data.types import Example
+from studio.models.load import load_causal_lm, load_tokenizer
+from studio.training import engine, setup
+from studio.training.adapters import apply_method, base_dtype, set_dropout
+from studio.training.packing import IGNORED, Rows
+from studio.training.parity import next_token_path
+from studio.training.samples import ChatSamples, sample_prompts
+from studio.training.types import TrainJob, TrainResult
+
+
+def train_causal_lm(job: TrainJob) -> TrainResult:
+    """
+    Raises:
+        DataError: no row has anything to learn.
+        RunError: out of memory (``code="out_of_memory"``), or the run broke down (``code="diverged"``).
+    """
+    setup.prepare_process(job.recipe.training.seed)
+    with setup.told_plainly(job.recipe):
+        work = prepare_causal_lm(job.recipe, job.base_path, job.splits.train, job.splits.validation)
+        return engine.run(work, job)
+
+
+def prepare_causal_lm(
+    recipe: Recipe, base_path: Path, train: Sequence[Example], validation: Sequence[Example]
+) -> engine.Work:
+    """Everything up to the first step: rows as the model reads them, the model with its method, the fast path."""
+    renderer, tokenizer = ChatRenderer.from_folder(base_path), load_tokenizer(base_path)
+    rows = chat_rows(renderer, train, recipe.training.max_length)
+    if not len(rows):
+        raise DataError(
+            "There is nothing to learn from",
+            "No row has an answer within the longest allowed length.",
+            "Raise “Longest row”, or check which column holds the answers.",
+        )
+    held_back = chat_rows(renderer, validation, recipe.training.max_length)
+    model, dtype = load_for_training(recipe, base_path)
+    path = next_token_path(model, rows, smoothing=recipe.training.label_smoothing, dtype=dtype)
+    prompts = sample_prompts(recipe.training.sample_prompts, validation or train, recipe.data.system_prompt)
+    return engine.Work(
+        model=model,
+        tokenizer=tokenizer,
+        path=path,
+        rows=rows,
+        validation=held_back if len(held_back) else None,
+        next_token=True,
+        dtype=dtype,
+        sample=ChatSamples(prompts, renderer.prompt, tokenizer, recipe.training.max_length) if prompts else None,
+        finish=path.loss.release,
+    )
+
+
+def load_for_training(recipe: Recipe, base_path: Path) -> tuple[Any, Any]:
+    """(model with its method applied, on its device; the type it computes in)."""
+    dtype = setup.compute_dtype(recipe.training.precision)
+    quantised = recipe.method.kind == "qlora"
+    model = load_causal_lm(base_path, dtype=base_dtype(recipe.method, dtype), quantised=quantised)
+    if not quantised:
+        model = model.to(setup.device())
+    set_dropout(model, recipe.training.dropout)
+    return apply_method(model, recipe.method, "causal_lm"), dtype
+
+
+def chat_rows(renderer: ChatRenderer, examples: Sequence[Example], max_length: int | None) -> Rows:
+    """Rows with at least one learned token; the first token of a row has nothing before it and is never learned."""
+    rows = []
+    for example in examples:
+        encoded = renderer.encode(example.get("messages", []), max_length)
+        labels = [IGNORED, *encoded.labels[1:]]
+        if any(label != IGNORED for label in labels):
+            rows.append((encoded.ids, labels))
+    return Rows(rows)
