@@ -1,0 +1,227 @@
+"""CSV, TSV and plain text: delimiter and header found out, quoted line breaks and ragged rows taken as they come.
+
+Cells stay text, also those that begin with ``=``, ``+``, ``-`` or ``@``: nothing here is ever computed.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Literal, TextIO
+
+import pyarrow as pa
+
+from studio.core.errors import DataError
+from studio.data import names as known_names
+from studio.data.columns import clean_headers, from_rows, numbers
+from studio.data.sniff import MAX_FIELD, Encoding, delimiter_of
+from studio.data.text import plural
+
+_CHUNK = 50_000
+_SAMPLE_LINES = 400
+_RUNAWAY_LINES = 2_000
+_NO_DELIMITER = "\x1f"
+csv.field_size_limit(MAX_FIELD)
+
+_PAIR = re.compile(r"^\s*(?:\*\*|#+\s*)?(Q|A|Question|Answer|User|Human|Assistant|Bot|Customer|Agent|Prompt|Response)\s*\d*\s*[:.)]"
+                   r"(?:\*\*)?\s*(.*)$", re.IGNORECASE)  # fmt: skip
+_ASKS = frozenset(("q", "question", "user", "human", "customer", "prompt"))
+
+
+@dataclass
+class Parsed:
+    """What a reader found in one file."""
+
+    data: pa.Table
+    format: str
+    delimiter: str = ""
+    notes: list[str] = field(default_factory=list)
+    named: bool = True
+    """Whether the columns have names of their own (False for a sheet without a header)."""
+
+
+class _Runaway(Exception):
+    """A quotation mark that is never closed swallows the rows after it."""
+
+
+def lines_of(file: TextIO) -> Iterator[str]:
+    """Lines without NULs, of any line-end style.
+
+    Raises:
+        DataError: one line is larger than 64 MiB.
+    """
+    while line := file.readline(MAX_FIELD + 1):
+        if len(line) > MAX_FIELD:
+            raise DataError(
+                "A line is too long",
+                f"One line holds more than {MAX_FIELD // 2**20} million characters.",
+                "Check that the file is text with one row per line.",
+            )
+        yield line.replace("\x00", "") if "\x00" in line else line
+
+
+def read_delimited(path: Path, encoding: Encoding, suffix: str = "") -> Parsed:
+    """Read a CSV or TSV file.
+
+    Raises:
+        DataError: no rows, or a line too long.
+    """
+    with path.open(encoding=encoding.name, errors=encoding.errors, newline="") as file:
+        head = list(islice(lines_of(file), _SAMPLE_LINES))
+    delimiter = delimiter_of(head, "\t" if suffix in (".tsv", ".tab") else ",")
+    try:
+        return _read(path, encoding, delimiter, csv.QUOTE_MINIMAL)
+    except (_Runaway, csv.Error):
+        parsed = _read(path, encoding, delimiter, csv.QUOTE_NONE)
+        parsed.notes.append("A quotation mark opens and does not close, so quotation marks were read as ordinary text.")
+        return parsed
+
+
+def _read(path: Path, encoding: Encoding, delimiter: str, quoting: Literal[0, 3]) -> Parsed:
+    with path.open(encoding=encoding.name, errors=encoding.errors, newline="") as file:
+        rows = _records(file, delimiter, quoting)
+        head = list(islice(rows, 200))
+        if not head:
+            raise DataError("There are no rows here", "The file holds only empty lines.", "Choose a file with data.")
+        return _build(head, rows, delimiter)
+
+
+def _records(file: TextIO, delimiter: str, quoting: Literal[0, 3]) -> Iterator[list[str]]:
+    reader = csv.reader(
+        lines_of(file), delimiter=delimiter or _NO_DELIMITER, quoting=quoting, skipinitialspace=delimiter in (",", ";")
+    )
+    before = 0
+    for row in reader:
+        spanned, before = reader.line_num - before, reader.line_num
+        if spanned > _RUNAWAY_LINES or (delimiter == "\t" and spanned > 1 and any("\t" in cell for cell in row)):
+            raise _Runaway
+        if any(row) and any(cell.strip() for cell in row):
+            yield row
+
+
+def _build(head: list[list[str]], rest: Iterator[list[str]], delimiter: str) -> Parsed:
+    notes: list[str] = []
+    if has_header(head):
+        width = len(head[0])
+        while width > 1 and not head[0][width - 1].strip() and all(len(r) < width or not r[width - 1] for r in head):
+            width -= 1
+        names, first, named = clean_headers(head[0][:width], notes), head[1:], True
+    else:
+        width = max(len(r) for r in head)
+        names = clean_headers([f"column_{i}" for i in range(1, width + 1)], [])
+        first, named = head, False
+        notes.append("The first row holds data, not names, so the columns were named column_1, column_2, …")
+    if not first:
+        raise DataError(
+            "There are no rows here",
+            "The file holds a row of column names and nothing under it.",
+            "Choose a file with data in it.",
+        )
+    tables, counts = [], {"short": 0, "long": 0}
+    rows = first
+    while rows:
+        tables.append(from_rows(names, [_fit(row, width, delimiter, counts) for row in rows]))
+        rows = list(islice(rest, _CHUNK))
+    if counts["short"]:
+        notes.append(f"{plural(counts['short'], 'row')} had fewer cells than the header; the missing ones are empty.")
+    if counts["long"]:
+        notes.append(
+            f"{plural(counts['long'], 'row')} had more cells than the header; the rest was put into the last column."
+        )
+    return Parsed(numbers(pa.concat_tables(tables)), "CSV" if delimiter != "\t" else "TSV", delimiter, notes, named)
+
+
+def _fit(row: list[str], width: int, delimiter: str, counts: dict[str, int]) -> list[str]:
+    if len(row) == width:
+        return row
+    if len(row) < width:
+        counts["short"] += 1
+        return row + [""] * (width - len(row))
+    if any(cell.strip() for cell in row[width:]):
+        counts["long"] += 1
+        return [*row[: width - 1], delimiter.join(row[width - 1 :])]
+    return row[:width]
+
+
+def has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns, judged against the rows under it."""
+    first = [cell.strip() for cell in rows[0]]
+    if any(known_names.key(cell) in known_names.KNOWN for cell in first if cell):
+        return not any(_prose(cell) for cell in first)
+    if len(rows) == 1:
+        return False
+    if any(_prose(cell) or _numeric(cell) for cell in first if cell):
+        return False
+    for position, cell in enumerate(first):
+        below = [row[position].strip() for row in rows[1:] if len(row) > position]
+        if cell and cell in below:
+            return False
+    return True
+
+
+def _prose(cell: str) -> bool:
+    return len(cell) > 60 or len(cell.split()) >= 6 or cell.endswith((".", "?", "!", "。", "？", "！", "؟", "…"))
+
+
+def _numeric(cell: str) -> bool:
+    return bool(re.fullmatch(r"[-+]?\d[\d.,]*%?", cell))
+
+
+def read_plain(path: Path, encoding: Encoding) -> Parsed:
+    """Text without columns: ``Q: … A: …`` pairs where there are any, a tab-separated list, else paragraphs.
+
+    Raises:
+        DataError: nothing but blank lines.
+    """
+    with path.open(encoding=encoding.name, errors=encoding.errors, newline=None) as file:
+        head = list(islice(lines_of(file), _SAMPLE_LINES))
+        filled = [line for line in head if line.strip()]
+        if not filled:
+            raise DataError("This file is empty", "It holds only blank lines.", "Choose a file with data in it.")
+        tabs = [line.rstrip("\n").count("\t") for line in filled]
+        if min(tabs) == max(tabs) > 0:
+            return read_delimited(path, encoding, ".tsv")
+        file.seek(0)
+        if sum(1 for line in filled if _PAIR.match(line)) >= max(2, len(filled) // 40):
+            pairs = _pairs(lines_of(file))
+            if pairs:
+                return Parsed(from_rows(["question", "answer"], pairs), "text (questions and answers)")
+            file.seek(0)
+        paragraphs = list(_paragraphs(lines_of(file)))
+    return Parsed(from_rows(["text"], [[p] for p in paragraphs]), "text (paragraphs)")
+
+
+def _pairs(lines: Iterator[str]) -> list[list[str]]:
+    """Rows of [asked, answered]; text before the first mark is left out."""
+    turns: list[tuple[bool, list[str]]] = []
+    for line in lines:
+        match = _PAIR.match(line)
+        if match:
+            asks = match.group(1).casefold() in _ASKS
+            turns.append((asks, [match.group(2).rstrip()]))
+        elif turns:
+            turns[-1][1].append(line.rstrip())
+    rows: list[list[str]] = []
+    for asks, parts in turns:
+        text = "\n".join(parts).strip()
+        if asks:
+            rows.append([text, ""])
+        elif rows:
+            rows[-1][1] = f"{rows[-1][1]}\n\n{text}".strip()
+    return rows if any(row[1] for row in rows) else []
+
+
+def _paragraphs(lines: Iterator[str]) -> Iterator[str]:
+    current: list[str] = []
+    for line in lines:
+        if line.strip():
+            current.append(line.rstrip())
+        elif current:
+            yield "\n".join(current)
+            current = []
+    if current:
+        yield "\n".join(current)
