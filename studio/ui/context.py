@@ -5,17 +5,22 @@ Engine packages are imported when first asked for, not when the app starts: the 
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from studio.core.errors import RunError
 from studio.core.workspace import Workspace
-from studio.runs.folder import RunFolder
+from studio.runs.folder import ACTIVE, RunFolder, write_json
 
 if TYPE_CHECKING:
     from studio.runs.draft import Draft
     from studio.runs.launcher import Launcher
     from studio.runs.playground import Playground
+
+NOTES = "screen.json"
+"""The file in a run's folder that holds what only the screens care about. Nothing that decides a result."""
 
 
 @dataclass
@@ -66,6 +71,36 @@ class StudioContext:
 
                 self._playgrounds[run_id] = Playground(run.path)
             return self._playgrounds[run_id]
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run another name; its folder, and so its address, stays.
+
+        Raises:
+            StudioError: there is no such run, or it is being worked on just now.
+        """
+        run = self.run(run_id)
+        if run.state().state in ACTIVE:
+            raise RunError("This run is going on", "Its recipe is in use.", "Rename it when it has finished.")
+        recipe = run.recipe()
+        recipe.name = name
+        recipe.save(run.recipe_path)
+
+    def recall(self, run: RunFolder, name: str, default: Any = None) -> Any:
+        """What the screens noted about a run under ``name`` (see :meth:`remember`)."""
+        try:
+            notes = json.loads((run.path / NOTES).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return default
+        return notes.get(name, default) if isinstance(notes, dict) else default
+
+    def remember(self, run: RunFolder, name: str, value: Any) -> None:
+        """Keep a small note in the run's folder, so that a reload shows the page as it was left."""
+        with self._lock:
+            try:
+                notes = json.loads((run.path / NOTES).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                notes = {}
+            write_json(run.path / NOTES, {**(notes if isinstance(notes, dict) else {}), name: value})
 
     def close_playground(self, run_id: str) -> None:
         """End the playground of a run, if there is one, and free its memory."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,7 +169,7 @@ class Shell:
                 )
         for event in self._refreshers:
             event.success(self._header, [self.run_id, self.step], [self.header], **QUIET)
-        self.header.select(self._pressed, [self.run_id, self.step], self.everything, **QUIET)
+        self.header.select(self._pressed, [self.run_id], self.everything, **QUIET)
         for index, view in enumerate(views):
             if view.on_tick is not None:
                 self.timer.tick(
@@ -184,49 +184,63 @@ class Shell:
         """When the page opens: the run and step of the address."""
         blocks.load(self._restore, None, [self.run_id, *self.everything], **QUIET)
 
-    def _restore(self, request: gr.Request) -> list[Any]:
+    def _restore(self, request: gr.Request) -> Iterator[list[Any]]:
         wanted = dict(request.query_params)
         run = self._run(wanted.get("run"))
         step = wanted.get("step", "")
         run_id = run.id if run else None
-        return [run_id, *self.show(run_id, int(step) - 1 if step.isdecimal() else None)]
+        for updates in self.show(run_id, int(step) - 1 if step.isdecimal() else None):
+            yield [run_id, *updates]
 
-    def show(self, run_id: str | None, step: int | None = None) -> list[Any]:
-        """Updates for :attr:`everything`: the frame and the one step that is shown; the others stay as they are."""
+    def show(self, run_id: str | None, step: int | None = None) -> Iterator[list[Any]]:
+        """Updates for :attr:`everything`: at once the frame, then the one step that is shown; the others stay."""
         run = self._run(run_id)
         step = journey.landing(run, step)
-        updates = self._frame(run, step)
-        for index, view in enumerate(self.views):
-            updates += self._filled(view, run.id if run else None) if index == step else [gr.skip()] * len(view.outputs)
-        return updates
+        before = sum(len(view.outputs) for view in self.views[:step])
+        after = sum(len(view.outputs) for view in self.views[step + 1 :])
+        for frame, filled in self._entering(run, step):
+            yield [*frame, *[gr.skip()] * before, *filled, *[gr.skip()] * after]
 
-    def _show_one(self, step: int, run_id: str | None) -> list[Any]:
+    def _show_one(self, step: int, run_id: str | None) -> Iterator[list[Any]]:
         run = self._run(run_id)
+        if self._possible(run, step):
+            for frame, filled in self._entering(run, step):
+                yield [*frame, *filled]
+        else:
+            yield [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
+
+    def _pressed(self, run_id: str | None, event: gr.EventData) -> Iterator[list[Any]]:
+        """A step in the row was pressed."""
+        step = event._data.get("step") if isinstance(event._data, dict) else None
+        if isinstance(step, int) and 0 <= step < len(STEPS) and self._possible(self._run(run_id), step):
+            yield from self.show(run_id, step)
+        else:
+            yield [gr.skip()] * len(self.everything)
+
+    @staticmethod
+    def _possible(run: RunFolder | None, step: int) -> bool:
+        """Whether the step can be shown; if not, the reason is told (a phone has no hover)."""
         why_not = journey.journey(run)[step].why_not
         if why_not:
             gr.Info(text(why_not), title=text(STEPS[step]), duration=6)
-            return [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
-        return [*self._frame(run, step), *self._filled(self.views[step], run.id if run else None)]
+        return not why_not
 
-    def _pressed(self, run_id: str | None, current: int, event: gr.EventData) -> list[Any]:
-        """A step in the row was pressed."""
-        step = event._data.get("step") if isinstance(event._data, dict) else None
-        if not isinstance(step, int) or not 0 <= step < len(STEPS):
-            return [gr.skip()] * len(self.everything)
-        why_not = journey.journey(self._run(run_id))[step].why_not
-        if why_not:
-            gr.Info(text(why_not), title=text(STEPS[step]), duration=6)
-            return [gr.skip()] * len(self.everything)
-        return self.show(run_id, step)
+    def _entering(self, run: RunFolder | None, step: int) -> Iterator[tuple[list[Any], list[Any]]]:
+        """First the frame with a sign of work going on, then the filled step."""
+        view = self.views[step]
+        if run is not None:
+            yield self._frame(run, step, busy=True), [gr.skip()] * len(view.outputs)
+        filled = self._filled(view, run.id if run else None)
+        yield self._frame(run, step), filled
 
-    def _frame(self, run: RunFolder | None, step: int) -> list[Any]:
+    def _frame(self, run: RunFolder | None, step: int, busy: bool = False) -> list[Any]:
         state = run.state() if run else None
         if run and state and state.state == "draft" and state.step_of_journey != step:
             self._remember(run, step)
             state = run.state()
         live = bool(state and (state.state in ACTIVE or state.state == "queued"))
         pace = 1.0 if step == TRAIN and live else 3.0
-        row = journey.header(journey.journey(run, state), step, run.id if run else None)
+        row = journey.header(journey.journey(run, state), step, run.id if run else None, busy)
         return [step, row, gr.Walkthrough(selected=step), gr.Timer(pace)]
 
     def _remember(self, run: RunFolder, step: int) -> None:
@@ -237,7 +251,10 @@ class Shell:
 
     def _filled(self, view: StepView, run_id: str | None) -> list[Any]:
         try:
-            return list(view.refresh(run_id))
+            updates = list(view.refresh(run_id))
+            if len(updates) != len(view.outputs):
+                raise ValueError(f"{len(updates)} updates for {len(view.outputs)} outputs")
+            return updates
         except Exception as error:  # noqa: BLE001  the step is shown all the same, with the reason on top
             shown = _as_shown(error, "refresh")
             gr.Warning(shown.message, title=shown.title, duration=None)

@@ -1,9 +1,265 @@
-"""Stands in for a screen that is not written yet (development only; goes away)."""
+"""Step 2: what was found in the rows and what to do about it, the split, and exactly what the model will see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.ui.shell import StepView
+from studio.core.errors import DataError, StudioError
+from studio.ui.components import html
+from studio.ui.context import StudioContext
+from studio.ui.shell import DATA, MODEL, QUIET, Shell, StepView, guarded
+from studio.ui.views import data as data_view
+from studio.ui.views import prepare as view
+from studio.ui.views.html import tag
+
+if TYPE_CHECKING:
+    from studio.data.types import Finding
+    from studio.runs.draft import Draft
+
+LEFT = "left"
+"""Under this name the run's folder remembers which findings the person left as they are."""
+TITLES = "fix_titles"
+"""And what the fixes were called on their cards."""
 
 
-def build(studio, run_id, shell):
-    return StepView(outputs=[gr.HTML("Not written yet.")], refresh=lambda run: [gr.skip()])
+def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
+    with gr.Column(elem_classes="ts-page"):
+        locked = html(data_view.locked(), visible=False)
+        health = html(elem_id="ts-health")
+        with gr.Row(elem_classes="ts-two"):
+            with gr.Column(scale=3, min_width=320):
+                findings = html(elem_id="ts-findings", js_on_load=_ACTIONS_JS)
+            with gr.Column(scale=1, min_width=220):
+                effect = html(elem_id="ts-effect", js_on_load=_ACTIONS_JS)
+        html(tag("h2", "How the rows are divided", tag("small", "split"), class_="ts-heading"))
+        split = html(elem_id="ts-split", js_on_load=_SPLIT_JS)
+        with gr.Accordion("More about the split", open=False, elem_id="ts-split-more"), gr.Row(equal_height=True):
+            column = gr.Dropdown(
+                label="Column that names the split", info="A column of your own that says train, validation or test.",
+                choices=[], elem_id="ts-split-column", min_width=240,
+            )  # fmt: skip
+            seed = gr.Number(
+                label="Shuffle number (seed)", info="The same number gives the same split.", precision=0, minimum=0,
+                maximum=2**31 - 1, elem_id="ts-seed", min_width=200,
+            )  # fmt: skip
+        html(tag("h2", "What the model will see", class_="ts-heading"))
+        index = gr.State(0)
+        seen = html(elem_id="ts-seen", js_on_load=_TURN_JS)
+        html(tag("h2", "How long the rows are", tag("small", "tokens"), class_="ts-heading"))
+        lengths = html(elem_id="ts-lengths")
+        with gr.Row(elem_classes="ts-foot"):
+            back = gr.Button("← Back to the data", elem_id="ts-back-data")
+            forward = gr.Button("Next: choose a model →", variant="primary", elem_id="ts-next-prepare")
+
+    screen = _Screen(studio)
+    rows = [health, findings, effect, split, index, seen, lengths, forward]
+    for component in (findings, effect):
+        acted = component.select(guarded(screen.act), run_id, rows, **QUIET)
+        shell.refresh(acted)
+    divided = [split, index, seen]
+    split.select(guarded(screen.set_shares), run_id, divided, trigger_mode="always_last", **QUIET)
+    column.input(guarded(screen.set_column), [run_id, column], divided, **QUIET)
+    gr.on(
+        [seed.submit, seed.blur], guarded(screen.set_seed), [run_id, seed], divided, **QUIET
+    )  # fmt: skip
+    seen.select(guarded(screen.turn), [run_id, index], [index, seen], trigger_mode="always_last", **QUIET)
+    shell.go_to(back.click(lambda: None, **QUIET), DATA)
+    shell.go_to(forward.click(guarded(screen.ready), run_id, None, **QUIET), MODEL)
+    return StepView(outputs=[locked, *rows, column, seed], refresh=screen.refresh)
+
+
+class _Screen:
+    """The handlers; they look into the run's folder each time and keep nothing."""
+
+    def __init__(self, studio: StudioContext) -> None:
+        self.studio = studio
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    def refresh(self, run_id: str | None) -> list[Any]:
+        if run_id is None:
+            return [gr.skip()] * 11
+        draft = self.studio.draft(run_id)
+        options = draft.recipe().data.split
+        columns = [("(none)", "")] + [(name[:80], name) for name in draft.table().columns]
+        return [
+            gr.HTML(visible=not draft.is_open),
+            *self._rows(draft),
+            gr.Dropdown(choices=columns, value=options.column or "", interactive=draft.is_open),
+            gr.Number(value=options.seed, interactive=draft.is_open),
+        ]
+
+    def _rows(self, draft: Draft, preview_of: str = "") -> list[Any]:
+        """health, findings, effect, split, index, seen, lengths, next."""
+        findings = draft.findings()
+        rows_in, rows_out = draft.counts()
+        changes = draft.preview(preview_of) if preview_of else []
+        open_ = draft.is_open
+        return [
+            tag("p", view.health(self._unleft(draft, findings), rows_out), class_="ts-lead"),
+            view.cards(findings, left=self._left(draft), preview_of=preview_of, preview=changes, can_change=open_),
+            view.effect(rows_in, rows_out, draft.recipe().data.fixes, self._titles(draft), open_),
+            *self._divided(draft),
+            self._lengths(draft),
+            gr.Button(interactive=rows_out > 0),
+        ]
+
+    def _unleft(self, draft: Draft, findings: list[Finding]) -> list[Finding]:
+        left = self._left(draft)
+        return [f for f in findings if f.check not in left]
+
+    def _left(self, draft: Draft) -> list[str]:
+        left = self.studio.recall(draft.run, LEFT, [])
+        return [str(check) for check in left] if isinstance(left, list) else []
+
+    def _titles(self, draft: Draft) -> dict[str, str]:
+        """Fix id → the words its card had, for the undo list."""
+        titles = self.studio.recall(draft.run, TITLES, {})
+        return {str(k): str(v) for k, v in titles.items()} if isinstance(titles, dict) else {}
+
+    def _divided(self, draft: Draft) -> list[Any]:
+        """split bar, index, what the model sees."""
+        options = draft.recipe().data.split
+        shares = {"train": options.train, "validation": options.validation, "test": options.test}
+        try:
+            splits = draft.splits()
+        except DataError as error:
+            message = tag("p", f"{error.what_happened} {error.what_to_do}", class_="ts-empty")
+            return [message, 0, view.model_view([], 0, 0, None)]
+        own = bool(options.column)
+        if own or any("split" in e for e in splits.train[:1]):
+            shares = {name: float(size) for name, size in splits.sizes().items()}
+        bar = view.split_bar(shares, splits.sizes(), splits.notes, draft.is_open and not own)
+        return [bar, 0, self._seen(draft, 0)]
+
+    def _seen(self, draft: Draft, index: int) -> str:
+        total = len(draft.splits().train)
+        if not total:
+            return view.model_view([], 0, 0, None)
+        return view.model_view(draft.segments(index), index, total, self._max_length(draft))
+
+    @staticmethod
+    def _max_length(draft: Draft) -> int | None:
+        chosen = draft.recipe().training.max_length
+        if chosen:
+            return chosen
+        try:
+            return draft.base().context
+        except StudioError:
+            return None
+
+    def _lengths(self, draft: Draft) -> str:
+        from studio.data.stats import histogram
+
+        return view.histogram(histogram(draft.token_lengths() or [], self._max_length(draft)))
+
+    # -- changes ------------------------------------------------------------------------------------------------------
+
+    def act(self, run_id: str, event: gr.EventData) -> list[Any]:
+        """A button on a card or in the undo list was pressed."""
+        wish = event._data if isinstance(event._data, dict) else {}
+        check, fix = str(wish.get("check", "")), str(wish.get("fix", ""))
+        draft = self.studio.draft(run_id)
+        match wish.get("action"):
+            case "preview":
+                skipped = [gr.skip()] * 6
+                findings = draft.findings()
+                changes = draft.preview(fix) if fix else []
+                cards = view.cards(findings, left=self._left(draft), preview_of=fix, preview=changes)
+                return [gr.skip(), cards, *skipped]
+            case "fix":
+                title = next((f.title for found in draft.findings() for f in found.fixes if f.id == fix), "")
+                draft.apply(check, fix)
+                self.studio.remember(draft.run, TITLES, {**self._titles(draft), fix: title})
+            case "undo":
+                draft.undo(int(wish.get("index", -1)))
+            case "leave":
+                self.studio.remember(draft.run, LEFT, sorted({*self._left(draft), check}))
+            case "unleave":
+                self.studio.remember(draft.run, LEFT, [c for c in self._left(draft) if c != check])
+        return self._rows(draft)
+
+    def set_shares(self, run_id: str, event: gr.EventData) -> list[Any]:
+        wish = event._data if isinstance(event._data, dict) else {}
+        first = min(max(int(wish.get("train", 80)), 5), 100)
+        second = min(max(int(wish.get("validation", 90)), first), 100)
+        return self._set(run_id, train=first / 100, validation=(second - first) / 100, test=(100 - second) / 100)
+
+    def set_column(self, run_id: str, column: str | None) -> list[Any]:
+        return self._set(run_id, column=column or None)
+
+    def set_seed(self, run_id: str, seed: float | None) -> list[Any]:
+        draft = self.studio.draft(run_id)
+        if seed is None or int(seed) == draft.recipe().data.split.seed:
+            return [gr.skip()] * 3
+        return self._set(run_id, seed=int(seed))
+
+    def _set(self, run_id: str, **fields: Any) -> list[Any]:
+        draft = self.studio.draft(run_id)
+        problems = draft.set_split(**fields)
+        if problems:
+            raise StudioError(
+                "The split stays as it was", " ".join(p.message for p in problems), "Choose other values."
+            )
+        return self._divided(draft)
+
+    def turn(self, run_id: str, index: int, event: gr.EventData) -> list[Any]:
+        wish = event._data if isinstance(event._data, dict) else {}
+        draft = self.studio.draft(run_id)
+        total = len(draft.splits().train)
+        if not total:
+            return [gr.skip(), gr.skip()]
+        index = (index + int(wish.get("turn", 1))) % total
+        return [index, self._seen(draft, index)]
+
+    def ready(self, run_id: str) -> None:
+        """Before the next step: there must be rows to learn from."""
+        draft = self.studio.draft(run_id)
+        if draft.is_open:
+            draft.splits()
+
+
+_ACTIONS_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-action]');
+  if (!button) return;
+  const {action, check, fix, index} = button.dataset;
+  button.setAttribute('aria-busy', 'true');
+  window.setTimeout(() => button.removeAttribute('aria-busy'), 4000);
+  trigger('select', {action, check, fix, index: index === undefined ? undefined : Number(index)});
+});
+watch('value', () => element.querySelectorAll('[aria-busy]').forEach((b) => b.removeAttribute('aria-busy')));
+"""
+
+_SPLIT_JS = """
+const read = () => {
+  const [first, second] = element.querySelectorAll('input[type=range]');
+  return [first, second];
+};
+element.addEventListener('input', (event) => {
+  const [first, second] = read();
+  if (event.target === first && Number(first.value) > Number(second.value)) second.value = first.value;
+  if (event.target === second && Number(second.value) < Number(first.value)) first.value = second.value;
+  const train = Number(first.value), validation = Number(second.value) - train, test = 100 - Number(second.value);
+  [['train', train], ['validation', validation], ['test', test]].forEach(([name, share]) => {
+    const part = element.querySelector('.ts-part-' + name);
+    part.style.flexGrow = Math.max(share, 1);
+    part.querySelector('.ts-percent').textContent = share + ' %';
+    part.querySelector('.ts-count').textContent = '';
+  });
+});
+element.addEventListener('change', () => {
+  const [first, second] = read();
+  trigger('select', {train: Number(first.value), validation: Number(second.value)});
+});
+watch('value', () => read().forEach((handle) => { if (handle) handle.value = handle.getAttribute('value'); }));
+"""
+
+_TURN_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-turn]');
+  if (button) trigger('select', {turn: Number(button.dataset.turn)});
+});
+"""

@@ -72,8 +72,9 @@ def landing(run: RunFolder | None, wanted: int | None = None) -> int:
     return wanted
 
 
-def header(statuses: list[StepStatus], current: int, run_id: str | None) -> Safe:
-    """The six steps as a row of buttons. It also tells the browser which run and step the address should name."""
+def header(statuses: list[StepStatus], current: int, run_id: str | None, busy: bool = False) -> Safe:
+    """The six steps as a row of buttons. It also tells the browser which run and step the address should name, and
+    whether a step is being filled just now."""
     items = []
     for index, (name, status) in enumerate(zip(STEPS, statuses, strict=True)):
         here = index == current
@@ -107,4 +108,6 @@ def header(statuses: list[StepStatus], current: int, run_id: str | None) -> Safe
         aria_label="Steps",
         data_run=run_id or "",
         data_current=current,
+        data_busy=busy,
+        aria_busy="true" if busy else None,
     )
