@@ -1,4 +1,4 @@
-"""The nouns of the model side: BaseModel card, Estimate."""
+"""The nouns of the model side: BaseCard, DataFacts, Estimate."""
 
 from __future__ import annotations
 
@@ -42,6 +42,21 @@ class BaseCard:
     embedded: bool = False
     family: str = ""
     download_gib: float = 0.0
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What suggestions and estimates need to know of the data.
+
+    Attributes:
+        rows: Rows to learn from (the training split).
+        lengths: Tokens of each row, or of a sample of them; empty when nothing has been counted yet.
+        labels: Number of different labels; 0 where there are none.
+    """
+
+    rows: int
+    lengths: tuple[int, ...] = ()
+    labels: int = 0
 
 
 @dataclass(frozen=True)

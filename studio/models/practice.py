@@ -1,0 +1,129 @@
+"""What practitioners do, as one table: the constants behind the presets. Tune them here and nowhere else.
+
+Sources. Learning rates: full fine-tuning of encoders 2e-5 to 5e-5 (Devlin et al. 2019, appendix A.3), smaller encoders
+higher; LoRA about ten times the full rate and nearly the same for all sizes, 2e-4 being the common start (Hu et al.
+2021; Dettmers et al. 2023, table 9; Schulman et al., "LoRA Without Regret", 2025). Models of a few million weights
+are trained at 1e-3 and more from the start (Eldan & Li 2023) and bear it when tuned. Steps: fewer than about 60
+changes of the weights hardly move a model whatever the number of rows, so small data gets more passes, not fewer steps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from studio.core.hardware import Hardware
+
+TINY = 60_000_000
+"""Up to this many weights a model is tuned in full: it is cheap, and an adapter would be too small to learn with."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Learning rates for models of up to this many weights."""
+
+    up_to: float
+    full: float
+    adapter: float
+
+
+DECODER_RATES = (
+    Rates(20e6, 1e-3, 2e-3),
+    Rates(TINY, 5e-4, 1e-3),
+    Rates(200e6, 5e-5, 5e-4),
+    Rates(1.3e9, 3e-5, 2e-4),
+    Rates(15e9, 1e-5, 2e-4),
+    Rates(float("inf"), 5e-6, 1e-4),
+)
+ENCODER_RATES = (
+    Rates(50e6, 1e-4, 1e-3),
+    Rates(120e6, 5e-5, 5e-4),
+    Rates(250e6, 3e-5, 3e-4),
+    Rates(float("inf"), 1e-5, 2e-4),
+)
+HEAD_RATE = 1e-3
+"""Only the last layer learns, on features that stay as they are."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a preset trains.
+
+    Attributes:
+        steps: Changes of the weights aimed at, for pre-trained models; and for tiny ones, which know little to start with.
+        passes: At least this many passes for few (< 2,000), some (< 20,000) and many rows.
+        most: At most this many passes; and for tiny models.
+        rate: Multiplies the learning rate: short runs take larger steps, long ones smaller.
+    """
+
+    steps: int
+    tiny_steps: int
+    passes: tuple[int, int, int]
+    most: int
+    tiny_most: int
+    rate: float
+
+
+PACES = {
+    "quick": Pace(steps=60, tiny_steps=120, passes=(1, 1, 1), most=4, tiny_most=10, rate=1.5),
+    "balanced": Pace(steps=150, tiny_steps=400, passes=(3, 2, 1), most=10, tiny_most=20, rate=1.0),
+    "thorough": Pace(steps=300, tiny_steps=800, passes=(5, 3, 2), most=15, tiny_most=40, rate=0.7),
+}
+PACES["custom"] = PACES["balanced"]
+
+BATCHES = {"chat": ((100, 4), (2_000, 8), (20_000, 16)), "text_classification": ((200, 8), (5_000, 16))}
+"""Rows a step learns from, by training rows: (fewer than, batch). Beyond the last: :data:`LARGEST_BATCH`."""
+LARGEST_BATCH = 32
+
+CHECKS_PER_RUN = 10
+POINTS_PER_CURVE = 500
+LENGTH_STEP = 64
+"""The longest row is rounded up to a multiple of this many tokens."""
+LENGTH_SLACK = 1.5
+"""Rows beyond the 99th percentile are kept whole when the longest is at most this many times as long."""
+
+BF16_ON_CPU_FROM = 10_000_000
+"""Below this many weights float32 is as fast on a processor, bf16 or not: the conversions cost what they save."""
+_NO_BF16 = tuple(
+    re.compile(rf"\b{name}")
+    for name in (r"T4\b", "V100", "P100", "P40", r"P4\b", "K80", "M60", "GTX", r"RTX 20\d\d", "TITAN", r"Quadro RTX")
+)
+"""NVIDIA cards older than Ampere, which compute fp16 fast and bf16 not."""
+
+
+def rate(parameters: int, architecture: str, method: str) -> float:
+    """The learning rate for the balanced preset."""
+    if method == "head":
+        return HEAD_RATE
+    table = ENCODER_RATES if architecture == "encoder" else DECODER_RATES
+    row = next(r for r in table if parameters <= r.up_to)
+    return row.adapter if method in ("lora", "qlora") else row.full
+
+
+def batch(rows: int, task: str) -> int:
+    """Rows a step should learn from; never more than a quarter of what there is."""
+    table = BATCHES.get(task, BATCHES["chat"])
+    size = next((size for below, size in table if rows < below), LARGEST_BATCH)
+    return max(1, min(size, rows // 4))
+
+
+def epochs(rows: int, batch_size: int, preset: str, parameters: int) -> int:
+    """Passes over the rows: enough for the steps the preset aims at, within its bounds."""
+    pace, tiny = PACES[preset], parameters <= TINY
+    low = pace.passes[0 if rows < 2_000 else 1 if rows < 20_000 else 2]
+    high = pace.tiny_most if tiny else pace.most
+    wanted = -(-(pace.tiny_steps if tiny else pace.steps) * batch_size // max(1, rows))
+    return max(low, min(high, wanted))
+
+
+def precision(parameters: int, hardware: Hardware) -> tuple[Literal["bf16", "fp16", "float32"], str]:
+    """(number format, why) for ``auto``."""
+    if hardware.device == "cuda":
+        name = f" {hardware.gpus[0].name.replace('-', ' ')} "
+        if any(pattern.search(name) for pattern in _NO_BF16):
+            return "fp16", "this graphics card is fast in fp16 and does not know bf16"
+        return "bf16", "this graphics card computes it fast and it is safe"
+    if hardware.device == "cpu" and hardware.cpu_bf16 and parameters >= BF16_ON_CPU_FROM:
+        return "bf16", "this processor computes it fast"
+    return "float32", "the exact format, and the fastest here for this base"
