@@ -7,8 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from studio.core.errors import ModelError, RecipeError
-from studio.core.errors import FieldProblem as Problem
+from studio.core.errors import FieldProblem, ModelError, RecipeError
 from studio.core.recipe import MethodOptions
 from studio.training.attention import inner_model
 
@@ -79,7 +78,7 @@ def _with_adapter(model: Any, method: MethodOptions, purpose: Purpose) -> Any:
     except ValueError:
         linear = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
         message = f"This base has no layers of that name. It has: {', '.join(sorted(linear))}."
-        raise RecipeError([Problem("method.target_modules", message)]) from None
+        raise RecipeError([FieldProblem("method.target_modules", message)]) from None
 
 
 def _head(model: Any, purpose: Purpose) -> nn.Module:
@@ -120,7 +119,7 @@ def _freeze_first(model: Any, count: int) -> None:
         message = (
             f"This base has {len(layers)} layers; keep fewer than that as they are, or choose “only the last layer”."
         )
-        raise RecipeError([Problem("method.freeze_layers", message)])
+        raise RecipeError([FieldProblem("method.freeze_layers", message)])
     model.requires_grad_(True)
     model.get_input_embeddings().requires_grad_(False)
     for layer in layers[:count]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from statistics import median
 from typing import Any, Literal
 
@@ -107,7 +108,7 @@ def _spikes(history: History) -> Note | None:
     values = [value for _, value in points]
     if len(values) < 12:
         return None
-    noise = median(abs(b - a) for a, b in zip(values, values[1:], strict=False))
+    noise = median(abs(b - a) for a, b in pairwise(values))
     high = 0
     for i in range(4, len(values) - 2):
         before, after = median(values[i - 4 : i]), median(values[i + 1 : i + 4])

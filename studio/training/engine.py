@@ -65,7 +65,7 @@ def run(work: Work, job: TrainJob) -> TrainResult:
     recipe = job.recipe
     plan = make_plan(work, recipe)
     memory = _memory_of(job)
-    if not work.path.packed:
+    if work.path.reason:
         job.emit(
             "note",
             code="slow_path",
@@ -149,7 +149,7 @@ def training_arguments(job: TrainJob, steps: int, dtype: torch.dtype) -> Trainin
         learning_rate=training.learning_rate or 1e-4,
         lr_scheduler_type=name,
         **schedule,
-        warmup_steps=int(round(training.warmup_ratio * steps)),
+        warmup_steps=round(training.warmup_ratio * steps),
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_gradient_norm,
         optim="adafactor" if training.optimizer == "adafactor" else "adamw_torch_fused",
@@ -222,7 +222,7 @@ def _conclude(work: Work, job: TrainJob, progress: Progress, trainer: Trainer) -
             raise RunError("The run broke down", f"{text}.", advice, code="diverged")
         result.outcome = "early"
     model = trainer.accelerator.unwrap_model(work.model, keep_fp32_wrapper=False)
-    if memory.best_step is not None and memory.best_step != steps or progress.failure:
+    if (memory.best_step is not None and memory.best_step != steps) or progress.failure:
         saving.restore(model, checkpoint_path(job.checkpoints_dir, memory.best_step or 0))
     work.finish()
     use_attention(model, PLAIN)
