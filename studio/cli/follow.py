@@ -206,7 +206,7 @@ def converse(run: RunFolder, questions: Iterator[str], sampling: dict[str, Any])
             identity = {"base": "", "tuned": ""}
             for chunk in playground.chat(histories["base"], histories["tuned"], sampling):
                 for side in answers:
-                    answers[side] += chunk.get(side) or ""
+                    answers[side] = chunk[side]
                     identity[side] = chunk.get(f"{side}_identity") or identity[side]
             for side, history in histories.items():
                 history.append({"role": "assistant", "content": answers[side]})

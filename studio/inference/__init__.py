@@ -1,0 +1,1 @@
+"""Base and tuned model side by side: one prompt, one batch, the same dice."""

@@ -127,7 +127,7 @@ class RunFolder:
 
     def report(self) -> dict[str, Any] | None:
         """The report card, or None when there is none yet or it cannot be read."""
-        return _read_json(self.report_path)
+        return read_json(self.report_path)
 
     def write_report(self, report: dict[str, Any]) -> None:
         write_json(self.report_path, report)
@@ -136,14 +136,14 @@ class RunFolder:
 
     def state(self) -> RunState:
         """The state as written, with one truth added: an active run whose worker is gone is ``interrupted``."""
-        values = _read_json(self.path / "state.json")
+        values = read_json(self.path / "state.json")
         if values is None or values.get("state") not in STATES:
             return RunState(state="interrupted", message="The state of this run cannot be read.")
         known = {k: v for k, v in values.items() if k in RunState.__dataclass_fields__}
         state = RunState(**known)
         if state.state in ACTIVE and not worker_alive(state):
             # Read once more: the worker may have ended well between our two looks.
-            again = _read_json(self.path / "state.json") or values
+            again = read_json(self.path / "state.json") or values
             if again.get("state") in ACTIVE:
                 return replace(
                     state, state="interrupted", message="The run was cut off. Resume goes on from the last checkpoint."
@@ -156,7 +156,7 @@ class RunFolder:
 
     def change_state(self, **changes: Any) -> RunState:
         """Read, change and write the state; only for the file's one writer of the moment."""
-        values = _read_json(self.path / "state.json") or {}
+        values = read_json(self.path / "state.json") or {}
         known = {k: v for k, v in values.items() if k in RunState.__dataclass_fields__}
         state = replace(RunState(**known), **changes)
         self.write_state(state)
@@ -169,7 +169,25 @@ class RunFolder:
         write_json(self.path / "request.json", {"request": what, "time": time.time()})
 
     def requested(self) -> str:
-        return str((_read_json(self.path / "request.json") or {}).get("request", ""))
+        return str((read_json(self.path / "request.json") or {}).get("request", ""))
+
+    def unheard_request(self) -> str:
+        """The request, until the worker has noticed it."""
+        values = read_json(self.path / "request.json") or {}
+        return "" if values.get("noticed") else str(values.get("request", ""))
+
+    def notice_request(self) -> None:
+        """The worker has heard; nobody needs to insist."""
+        values = read_json(self.path / "request.json")
+        if values:
+            write_json(self.path / "request.json", {**values, "noticed": time.time()})
+
+    def unheard_for_s(self) -> float:
+        """Seconds that a request has been waiting to be noticed; 0 when there is none."""
+        values = read_json(self.path / "request.json") or {}
+        if not values or values.get("noticed"):
+            return 0.0
+        return max(0.0, time.time() - float(values.get("time") or 0))
 
     def clear_request(self) -> None:
         (self.path / "request.json").unlink(missing_ok=True)
@@ -265,7 +283,8 @@ def write_json(path: Path, value: Any) -> None:
     temporary.replace(path)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in ``path``; None when there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -274,7 +293,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _created(path: Path) -> tuple[float, str]:
-    values = _read_json(path / "state.json") or {}
+    values = read_json(path / "state.json") or {}
     return float(values.get("created") or 0), path.name
 
 

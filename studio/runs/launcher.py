@@ -1,0 +1,347 @@
+"""Start, pause, stop and resume runs. Nothing here trains: it hands runs to workers and looks after them.
+
+One thread looks at the queue a few times a second: when the device is free it starts the oldest queued run, in the
+spare worker if there is one, and it makes sure that a worker that does not listen ends after all. The launcher may die
+at any time: runs go on, and the next launcher finds everything in the run folders.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from studio.core.errors import RunError
+from studio.core.recipe import Recipe
+from studio.core.workspace import Workspace
+from studio.runs import processes
+from studio.runs.folder import ACTIVE, ENDED, EventWriter, Request, RunFolder, RunState
+from studio.runs.queue import Queue
+from studio.runs.spares import SpareWorker
+from studio.runs.splits import has_splits
+from studio.training.checkpoints import latest_checkpoint
+
+TICK_S = 0.3
+GRACE_S = 60.0
+"""How long a worker may take to notice a request before it is asked by the system (SIGTERM)."""
+KILL_AFTER_S = 30.0
+"""And after that, before it is ended (SIGKILL)."""
+WORKER = processes.module("studio.runs.worker")
+CHOICES = "choices.yaml"
+
+
+class Launcher:
+    """Thread-safe; one per server.
+
+    Args:
+        worker_command: What starts a worker; the run's folder is added.
+        spare_command: What starts the spare worker; None for the same with ``--spare``.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        worker_command: Sequence[str] = WORKER,
+        tick_s: float = TICK_S,
+        grace_s: float = GRACE_S,
+        kill_after_s: float = KILL_AFTER_S,
+    ) -> None:
+        self.workspace = workspace
+        self.queue = Queue(workspace)
+        self._worker_command = list(worker_command)
+        self._tick_s, self._grace_s, self._kill_after_s = tick_s, grace_s, kill_after_s
+        self._spare = SpareWorker([*self._worker_command, "--spare"], workspace.cache_dir / "spare.log")
+        self._children: dict[str, subprocess.Popen[Any]] = {}
+        self._told_to_end: dict[str, float] = {}
+        self._closed = threading.Event()
+        self._now = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, name="launcher", daemon=True)
+        self._thread.start()
+
+    # -- what a person may ask ------------------------------------------------------------------------------------------
+
+    def enqueue(self, run: RunFolder) -> None:
+        """Queue a draft that has been frozen; it starts as soon as the device is free. Twice is once.
+
+        Raises:
+            RunError: the run is going on or has been trained, or its data has not been prepared.
+        """
+        with self.queue.held():
+            state = run.state()
+            if state.state == "queued":
+                return
+            if state.state != "draft":
+                raise RunError(
+                    "This run has been started already",
+                    f"“{run.id}” is {state.state}.",
+                    "Use “New run from this one” to train again.",
+                )
+            self._queue(run, state, "Waiting for its turn.")
+
+    def resume(self, run: RunFolder) -> None:
+        """Go on from the last whole checkpoint, or from the beginning when there is none.
+
+        Raises:
+            RunError: the run is going on, is finished, or was never started.
+        """
+        with self.queue.held():
+            state = run.state()
+            if state.state == "queued":
+                return
+            if state.state not in ENDED - {"finished"}:
+                raise RunError(
+                    "There is nothing to resume",
+                    f"“{run.id}” is {state.state}.",
+                    "Only a run that was paused, stopped or cut off can go on.",
+                )
+            there = latest_checkpoint(run.checkpoints_dir) is not None
+            message = "Waiting to go on." if there else "Waiting to start again from the beginning."
+            self._queue(run, state, message)
+
+    def pause(self, run: RunFolder) -> None:
+        """End with a checkpoint to go on from. A queued run leaves the queue.
+
+        Raises:
+            RunError: the run is not going on.
+        """
+        self._request(run, "pause")
+
+    def stop(self, run: RunFolder) -> None:
+        """End, keep the best weights and write the report card. A queued run leaves the queue.
+
+        Raises:
+            RunError: the run is not going on.
+        """
+        self._request(run, "stop")
+
+    def cancel(self, run: RunFolder) -> bool:
+        """Take a queued run out of the queue; a run that was never started is a draft again. False when it has begun."""
+        with self.queue.held():
+            state = run.state()
+            if state.state != "queued":
+                return False
+            begun = state.started is not None
+            message = "Taken out of the queue." if begun else ""
+            run.write_state(replace(state, state="stopped" if begun else "draft", message=message, queued_at=None))
+            return True
+
+    def retry_smaller(self, run: RunFolder) -> RunFolder:
+        """A new run with half the rows at once and twice the batches per step, queued. It learns the same in less memory.
+
+        Raises:
+            RunError: there is one row at once already, or the run has no data of its own.
+        """
+        recipe = run.recipe()
+        batch = recipe.training.batch_size or 1
+        if batch <= 1:
+            raise RunError(
+                "The batch cannot be smaller",
+                "This run takes one row at once already.",
+                "Choose a smaller base, a shorter longest row, or a small adapter (LoRA).",
+            )
+        if not has_splits(run):
+            raise _unprepared(run)
+        fresh = RunFolder.create(self.workspace, recipe.name)
+        shutil.copytree(run.data_dir, fresh.data_dir, dirs_exist_ok=True)
+        for name in ("recipe.yaml", CHOICES):
+            if (run.path / name).is_file():
+                halved(Recipe.load(run.path / name), batch, run.id).save(fresh.path / name)
+        self.enqueue(fresh)
+        return fresh
+
+    def run_in_foreground(self, run: RunFolder) -> Iterator[dict[str, Any]]:
+        """Queue the run and yield its events until it has ended. The first Ctrl-C pauses it, the second leaves it alone
+        and raises ``KeyboardInterrupt``; the run goes on without us.
+
+        Raises:
+            RunError: see :meth:`enqueue`.
+        """
+        self.enqueue(run)
+        offset = 0
+        with self._interrupts_pause(run):
+            while True:
+                ended = run.state().state in ENDED | {"draft"}
+                events, offset = run.events(offset)
+                yield from events
+                if ended:
+                    return
+                time.sleep(0.1)
+
+    def warm(self) -> None:
+        """Keep a spare worker ready from now on (not with ``TAILOR_NO_SPARE=1``)."""
+        self._spare.wanted = True
+        self._now.set()
+
+    def close(self) -> None:
+        """End the spare worker and stop looking; runs go on."""
+        self._closed.set()
+        self._now.set()
+        self._thread.join(timeout=15)
+        self._spare.close()
+
+    # -- parts --------------------------------------------------------------------------------------------------------
+
+    def _queue(self, run: RunFolder, state: RunState, message: str) -> None:
+        if not has_splits(run) or not run.recipe_path.is_file():
+            raise _unprepared(run)
+        run.clear_request()
+        queued = replace(
+            state, state="queued", message=message, queued_at=time.time(), error={}, pid=None, pid_started=None
+        )
+        run.write_state(queued)
+        self._now.set()
+
+    def _request(self, run: RunFolder, what: Request) -> None:
+        if self.cancel(run):
+            return
+        state = run.state()
+        if state.state not in ACTIVE:
+            raise RunError("This run is not going on", f"“{run.id}” is {state.state}.", "There is nothing to stop.")
+        run.request(what)
+
+    @contextmanager
+    def _interrupts_pause(self, run: RunFolder) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def on_interrupt(number: int, frame: Any) -> None:
+            if run.requested():
+                raise KeyboardInterrupt
+            try:
+                self.pause(run)
+            except RunError:
+                raise KeyboardInterrupt from None
+
+        before = signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    # -- the thread -----------------------------------------------------------------------------------------------------
+
+    def _look_after(self) -> None:
+        while not self._closed.is_set():
+            self._now.clear()
+            try:
+                self._reap()
+                active = self.queue.active()
+                for run, state in active:
+                    self._insist(run, state)
+                if not active and self.queue.waiting():
+                    active = self._start_next()
+                if not active:
+                    self._spare.keep_warm()
+            except Exception:  # noqa: BLE001 (a full disk or a deleted folder must not end the queue)
+                traceback.print_exc()
+            self._now.wait(self._tick_s)
+
+    def _start_next(self) -> list[tuple[RunFolder, RunState]]:
+        """Start the oldest queued run unless another process was quicker; what is active then."""
+        with self.queue.held():
+            active, waiting = self.queue.active(), self.queue.waiting()
+            if active or not waiting:
+                return active
+            run, state = waiting[0]
+            return [(run, self._start(run, state))]
+
+    def _start(self, run: RunFolder, state: RunState) -> RunState:
+        spare = self._spare.take()
+        starting = replace(state, state="starting", message="Starting.", pid=None, pid_started=None)
+        if spare is not None:
+            starting = replace(starting, pid=spare.pid, pid_started=processes.started_at(spare.pid))
+            run.write_state(starting)
+            if self._spare.hand_over(spare, run.path):
+                self._children[run.id] = spare
+                return starting
+            starting = replace(starting, pid=None, pid_started=None)
+        run.write_state(starting)
+        try:
+            with run.log_path.open("ab") as log:
+                self._children[run.id] = processes.start([*self._worker_command, str(run.path)], stdout=log, stderr=log)
+        except OSError as error:
+            self._failed_to_start(run, f"The system refused to start a process ({error.strerror or error}).")
+        return starting
+
+    def _reap(self) -> None:
+        """Collect workers of ours that have ended; tell what happened to those that could not tell it themselves."""
+        for run_id, child in list(self._children.items()):
+            code = child.poll()
+            if code is None:
+                continue
+            del self._children[run_id]
+            self._told_to_end.pop(run_id, None)
+            run = RunFolder(self.workspace.runs_dir / run_id)
+            if not run.path.is_dir() or run.state().state != "interrupted":
+                self._note_silent_start(run, code)
+                continue
+            self._note_silent_end(run, code)
+
+    def _note_silent_start(self, run: RunFolder, code: int) -> None:
+        """A worker that died before it wrote a word leaves ``starting`` without a process number."""
+        with suppress(RunError), self.queue.held():
+            state = run.state() if run.path.is_dir() else None
+            if state is not None and state.state == "starting" and state.pid is None:
+                self._failed_to_start(run, f"Its process ended at once (exit code {code}).")
+
+    def _note_silent_end(self, run: RunFolder, code: int) -> None:
+        with suppress(RunError), self.queue.held():
+            state = run.state()
+            if state.state != "interrupted":
+                return
+            if code == -signal.SIGKILL and not run.requested():
+                message = "The system ended the run, most often because memory ran out. Resume goes on from the last checkpoint."
+                error = {"title": "The run was cut off", "what_happened": message, "what_to_do": "Resume it, or try again with a smaller batch.", "code": "killed"}  # fmt: skip
+                run.write_state(replace(state, message=message, ended=time.time(), error=error))
+            else:
+                run.write_state(replace(state, ended=time.time()))
+
+    def _failed_to_start(self, run: RunFolder, what_happened: str) -> None:
+        error = RunError("The run could not be started", what_happened, "Look into log.txt in its folder, then resume.", code="not_started")  # fmt: skip
+        writer = EventWriter(run.events_path)
+        writer("error", **error.as_dict())
+        writer.close()
+        run.change_state(state="failed", message=str(error), ended=time.time(), error=error.as_dict(), pid=None)
+
+    def _insist(self, run: RunFolder, state: RunState) -> None:
+        """A request that was not noticed in time: SIGTERM, and SIGKILL when that is not heard either; only ever to the
+        very process that the state names."""
+        if run.unheard_for_s() <= self._grace_s:
+            return
+        told = self._told_to_end.get(run.id)
+        if told is None:
+            if processes.end(state.pid, state.pid_started):
+                self._told_to_end[run.id] = time.monotonic()
+        elif time.monotonic() - told > self._kill_after_s:
+            processes.end(state.pid, state.pid_started, kill=True)
+
+
+def halved(recipe: Recipe, batch: int, origin: str) -> Recipe:
+    """Half the rows at once, twice the batches per step, and why. ``batch`` is what the recipe resolved to."""
+    smaller = recipe.model_copy(deep=True)
+    training = smaller.training
+    half = max(1, batch // 2)
+    training.batch_size = half
+    training.gradient_accumulation_steps = training.gradient_accumulation_steps * 2
+    why = f"{half}: half of {batch}, because the memory was not enough in {origin}"
+    smaller.reasons["training.batch_size"] = why
+    steps = training.gradient_accumulation_steps
+    smaller.reasons["training.gradient_accumulation_steps"] = f"{steps}: doubled, so that each step learns from as many rows"  # fmt: skip
+    return smaller
+
+
+def _unprepared(run: RunFolder) -> RunError:
+    return RunError(
+        "This run is not ready to start",
+        f"“{run.id}” has no prepared data in its folder.",
+        "Go back to Prepare and Model, then start it.",
+    )

@@ -1,0 +1,94 @@
+"""Processes of our own: started in their own session, known by number and start time, ended one by one.
+
+A process number alone is not enough to know a process by: the system gives it to another one later. Nothing here ever
+looks for a process by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+QUIET = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads sleep: the app and the trainer share these cores
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+
+
+def start(command: Sequence[str], **pipes: Any) -> subprocess.Popen[Any]:
+    """Start ``command`` in its own session, so that neither Ctrl-C nor the app's end reaches it.
+
+    Args:
+        pipes: ``stdin``, ``stdout``, ``stderr`` as for ``Popen``; /dev/null where not given.
+    """
+    streams = {name: pipes.get(name, subprocess.DEVNULL) for name in ("stdin", "stdout", "stderr")}
+    return subprocess.Popen(list(command), env={**os.environ, **QUIET}, start_new_session=True, **streams)
+
+
+def module(name: str, *arguments: str | Path) -> list[str]:
+    """The command that runs one of our modules with this very Python."""
+    return [sys.executable, "-m", name, *map(str, arguments)]
+
+
+def started_at(pid: int) -> float | None:
+    """When the process began, seconds since the epoch; None when there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
+def alive(pid: int | None, started: float | None) -> bool:
+    """Whether the process that was given this number then is still there (a zombie is not)."""
+    if pid is None:
+        return False
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return started is None or abs(process.create_time() - started) < 2
+    except psutil.Error:
+        return False
+
+
+def end(pid: int | None, started: float | None, *, kill: bool = False) -> bool:
+    """Ask exactly this process to end (SIGTERM), or end it (SIGKILL). False when it is gone already."""
+    if pid is None or started is None or not alive(pid, started):
+        return False
+    try:
+        process = psutil.Process(pid)
+        process.kill() if kill else process.terminate()
+    except psutil.Error:
+        return False
+    return True
+
+
+def give_way_when_memory_ends() -> None:
+    """Ask the system (Linux) to end this process rather than the app, should memory run out."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("500")
+    except OSError:
+        return
+
+
+def log_to(path: Path) -> None:
+    """From now on stdout and stderr, those of C libraries too, go to the end of ``path``, line by line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
