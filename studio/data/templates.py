@@ -7,11 +7,12 @@ has them, else by comparing renderings.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ Span = tuple[int, int]
 MAX_TEMPLATE = 1_000_000
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _SPECIALS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
+_STAND_IN = "Stand-in 7f3a9c."
 _lock = threading.Lock()
 
 
@@ -50,11 +52,13 @@ class ChatTemplate:
 
     Attributes:
         own: Whether the base brought it; False for the plain ChatML that stands in.
+        parts: Whether it wants contents as lists of parts (templates of models that also see pictures do).
     """
 
     source: str
     specials: dict[str, str] = field(default_factory=dict)
     own: bool = True
+    parts: bool = False
 
     @property
     def has_marks(self) -> bool:
@@ -73,10 +77,19 @@ class ChatTemplate:
         if source:
             if len(source) > MAX_TEMPLATE:
                 raise ModelError("The base's chat template is too large", "It is over 1 MB.", "Choose another base.")
-            return cls(source, specials)
+            return cls(source, specials)._fitted()
         eos = specials.get("eos_token", "")
         end = "<|im_end|>" if "<|im_end|>" in vocabulary or not eos else eos
         return cls(fallback_template(end), specials, own=False)
+
+    def _fitted(self) -> ChatTemplate:
+        """Find out by a trial how contents are wanted; a template that loses them would train on nothing."""
+        trial = [Message(role="user", content=_STAND_IN)]
+        for candidate in (self, replace(self, parts=True)):
+            with contextlib.suppress(ModelError):
+                if _STAND_IN in candidate.render(trial):
+                    return candidate
+        return self
 
     def render(self, messages: Sequence[Message], prompt: bool = False) -> str:
         """The text of a conversation; with ``prompt`` it ends where the assistant would begin to speak.
@@ -115,49 +128,54 @@ class ChatTemplate:
         return Rendered(text, self._compared(messages, text))
 
     def _compared(self, messages: list[Message], text: str) -> list[Span]:
-        """Spans by prefixes: the prompt before an answer is a prefix of the whole text, and the answer follows it.
+        """Spans by comparison: the prompt before an answer is a prefix of the whole text, and the answer follows it.
 
-        Templates that render earlier answers differently once more was said (Qwen3 takes out their thoughts) still
-        have the prompt as a prefix; the answer is then looked for behind it, and its end mark is the one the last
-        answer has. Where that fails too, only the last answer is learned.
+        Templates may render earlier answers differently once more was said (Qwen3 takes out their thoughts); the
+        place of an answer is then where a stand-in for it shows up. The mark that ends an answer is the one after
+        the last answer. An answer that cannot be placed is not learned, except the last, which must be there.
         """
         turns = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
         if not turns:
             return []
         last = turns[-1]
-        final = self._final_span(messages, last, text)
-        if final is None:
-            return []
-        content = messages[last]["content"].strip()
-        found = text.rfind(content, final[0], final[1])
-        mark = text[found + len(content) : final[1]] if found >= 0 else ""
+        final = messages[last]["content"].strip()
+        ending = text if last == len(messages) - 1 else self._render(messages[: last + 1], prompt=False)
+        after = ending[ending.rfind(final) + len(final) :].split() if final in ending else []
+        mark = after[0] if after else ""
         spans = []
-        for turn in turns[:-1]:
-            prefix = self._render(messages[:turn], prompt=True)
-            said = messages[turn]["content"].strip()
-            begin = len(prefix)
-            if not text.startswith(prefix):
+        for turn in turns:
+            place = self._place(messages, turn, text)
+            if place is None and turn == last and final and final in text:
+                place = (text.rfind(final), text.rfind(final) + len(final))
+            if place is None:
                 continue
-            start = text.find(said, begin)
-            if start < 0 or text[begin:start].strip():
+            begin, end = place
+            if turn == len(messages) - 1:
+                spans.append((begin, max(end, len(text.rstrip()))))
                 continue
-            end = start + len(said)
-            if mark and text.startswith(mark, end):
-                spans.append((begin, end + len(mark)))
-        return [*spans, final]
+            behind = len(text) - len(text[end:].lstrip())
+            if mark and text.startswith(mark, behind):
+                end = behind + len(mark)
+            elif mark and turn != last:
+                continue
+            spans.append((begin, end))
+        return spans
 
-    def _final_span(self, messages: list[Message], turn: int, text: str) -> Span | None:
-        prefix = self._render(messages[:turn], prompt=True)
+    def _place(self, messages: list[Message], turn: int, text: str) -> Span | None:
+        """Where an answer begins (what the model says before it, an empty thought, included) and where it ends."""
         said = messages[turn]["content"].strip()
-        whole = text if turn == len(messages) - 1 else self._render(messages[: turn + 1], prompt=False)
-        if text.startswith(prefix) and text.startswith(whole):
-            return _without_tail(text, len(prefix), len(whole), said)
-        start = text.rfind(said) if said else -1
-        if start < 0:
+        if not said:
             return None
-        if turn == len(messages) - 1:
-            return _without_tail(text, start, len(text), said)
-        return start, start + len(said)
+        prompt = self._render(messages[:turn], prompt=True) if turn else ""
+        follows = bool(turn) and text.startswith(prompt)
+        if follows and text[len(prompt) :].lstrip().startswith(said):
+            start = len(text) - len(text[len(prompt) :].lstrip())
+            return len(prompt), start + len(said)
+        stand_in = [Message(role=m["role"], content=_STAND_IN) if i == turn else m for i, m in enumerate(messages)]
+        start = self._render(stand_in, prompt=False).find(_STAND_IN)
+        if start < 0 or not text.startswith(said, start):
+            return None
+        return (len(prompt) if follows and len(prompt) <= start else start), start + len(said)
 
     def _render(self, messages: Sequence[Message], prompt: bool) -> str:
         return self._call(messages, prompt=prompt)[0]
@@ -169,7 +187,11 @@ class ChatTemplate:
         try:
             with _lock:  # the tracker of generation marks lives in the compiled template, which all threads share
                 texts, spans = render(
-                    [list(messages)],
+                    [
+                        [{**m, "content": [{"type": "text", "text": m["content"]}]} for m in messages]
+                        if self.parts
+                        else list(messages)
+                    ],
                     chat_template=self.source,
                     return_assistant_tokens_mask=marks,
                     add_generation_prompt=prompt,
@@ -189,14 +211,6 @@ def _marks_fit(messages: Sequence[Message], text: str, spans: Sequence[Span]) ->
     """Whether there is one span for each answer and the answer is in it (marks inside a macro point elsewhere)."""
     answers = [m["content"].strip() for m in messages if m["role"] == "assistant"]
     return len(answers) == len(spans) and all(a in text[s:e] for a, (s, e) in zip(answers, spans, strict=True))
-
-
-def _without_tail(text: str, start: int, end: int, said: str) -> Span:
-    """Leave out the white space that follows the end mark: the model never has to say it."""
-    stripped = len(text[start:end].rstrip())
-    if text[start : start + stripped].endswith(said) and said:
-        return start, end
-    return start, start + stripped
 
 
 def _simpler(messages: Sequence[Message]) -> list[Message]:

@@ -14,6 +14,7 @@ from typing import Any
 from studio.data.types import Example
 
 _NOT_WORD = re.compile(r"[\W_]+")
+_ASCII = "".join(c if c.isalnum() else " " for c in map(chr, range(128)))
 
 
 def normalise(text: str) -> str:
@@ -21,9 +22,10 @@ def normalise(text: str) -> str:
 
     Text without any letter or digit (an emoji, "???") stays itself, so that unlike things are not called the same.
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    key = _NOT_WORD.sub(" ", text.casefold()).strip()
+    if text.isascii():
+        key = " ".join(text.lower().translate(_ASCII).split())
+    else:
+        key = _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
     return key or text.strip()
 
 
