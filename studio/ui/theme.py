@@ -90,7 +90,8 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    return (assets_dir() / "ui" / "studio.css").read_text(encoding="utf-8")
+    sheets = [assets_dir() / "ui" / name for name in ("studio.css", "screens.css")]
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
 
 
 def head() -> str:

@@ -1,0 +1,144 @@
+"""A list of questions run through base and tuned, as a table that can be taken away: part of the Compare step."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.core.errors import RunError
+from studio.core.recipe import Recipe
+from studio.runs.folder import RunFolder
+from studio.ui.components import html
+from studio.ui.context import StudioContext
+from studio.ui.shell import QUIET, Shell
+from studio.ui.views import compare as words
+
+MOST = 200
+"""Questions of one list."""
+OWN, TEST = "own", "test"
+
+
+class PromptList:
+    """The tab "Prompt list". Made inside the layout; :meth:`wire` when the settings exist."""
+
+    def __init__(
+        self, studio: StudioContext, run_id: gr.State, shell: Shell, sampling: Callable[[tuple[Any, ...]], dict[str, Any]]
+    ) -> None:  # fmt: skip
+        self.studio, self.run_id, self.shell, self.sampling = studio, run_id, shell, sampling
+        self._stopped: set[str] = set()
+        self.source = gr.Radio(
+            [(f"The first {words.PROMPTS} test rows", TEST), ("My own list", OWN)], value=TEST, label="What is asked",
+            elem_id="ts-list-source",
+        )  # fmt: skip
+        self.own = gr.Textbox(label="One question a line", lines=5, max_lines=12, visible=False, elem_id="ts-list-own")
+        with gr.Row():
+            self.start = gr.Button("Ask all of them", variant="primary", elem_id="ts-list-start", min_width=140)
+            self.cancel = gr.Button("Cancel", visible=False, elem_id="ts-list-cancel", min_width=140)
+            self.download = gr.DownloadButton(
+                "Download as CSV", visible=False, elem_id="ts-list-download", min_width=140
+            )
+        self.table = html(words.prompt_table([], 0), elem_id="ts-list-table")
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [self.start, self.cancel, self.download, self.table]
+
+    def wire(self, settings: list[Any]) -> None:
+        guarded = self.shell.guarded
+        self.source.input(lambda source: gr.update(visible=source == OWN), self.source, self.own, **QUIET)
+        self.start.click(guarded(self._run), [self.run_id, self.source, self.own, *settings], self.outputs, **QUIET)
+        self.cancel.click(guarded(self._cancel), [self.run_id], [self.cancel], **QUIET)
+
+    def refresh(self, run: RunFolder, recipe: Recipe) -> list[Any]:
+        return self._shown([], 0)
+
+    def _shown(
+        self, rows: list[words.Row], total: int, *, going: bool = False, note: str = "", path: str | None = None
+    ) -> list[Any]:
+        return [
+            gr.update(interactive=not going),
+            gr.update(visible=going),
+            gr.update(visible=bool(path), value=path),
+            words.prompt_table(rows, total, note),
+        ]
+
+    def _run(
+        self, run_id: str, source: str, own: str, system: str, request: gr.Request, *settings: Any
+    ) -> Iterator[list[Any]]:
+        run = self.studio.run(run_id)
+        recipe = run.recipe()
+        asked = self._own(own) if source == OWN else test_questions(run, recipe)
+        prompts, token = [row["prompt"] for row in asked], request.session_hash or ""
+        rows: list[words.Row] = []
+        yield self._shown(rows, len(asked), going=True, note="Loading both models.")
+        for answer in self._answers(run_id, recipe, prompts, system, settings, token):
+            rows.append({**asked[len(rows)], **answer})
+            yield self._shown(rows, len(asked), going=True)
+        done = (
+            f"All {len(rows)} answered." if len(rows) == len(asked) else f"Stopped after {len(rows)} of {len(asked)}."
+        )
+        yield self._shown(rows, len(asked), note=done, path=write_csv(rows, f"{run.id}-answers") if rows else None)
+
+    def _answers(
+        self, run_id: str, recipe: Recipe, prompts: list[str], system: str, settings: tuple[Any, ...], token: str
+    ) -> Iterator[words.Row]:
+        """``{"base": …, "tuned": …}`` for each prompt, in order; ends early when cancelled."""
+        from studio.tasks import base as tasks
+
+        playground = self.studio.playground(run_id)
+        if tasks.get(recipe.task).playground == "chat":
+            sampling = self.sampling(settings)
+            for answer in playground.answers(prompts, sampling, (system or "").strip() or None, token=token):
+                yield {"base": answer["base"], "tuned": answer["tuned"]}
+            return
+        self._stopped.discard(token)
+        for prompt in prompts:
+            if token in self._stopped:
+                return
+            yield words.likeliest(playground.classify(prompt, token=token))
+
+    def _cancel(self, run_id: str, request: gr.Request) -> dict[str, Any]:
+        token = request.session_hash or ""
+        self._stopped.add(token)
+        self.studio.playground(run_id).cancel(token)
+        return gr.update(visible=False)
+
+    @staticmethod
+    def _own(own: str) -> list[words.Row]:
+        lines = [line.strip() for line in (own or "").splitlines() if line.strip()]
+        if not lines:
+            raise RunError("The list is empty", "There is no question in the box.", "Write one question a line.")
+        if len(lines) > MOST:
+            raise RunError("The list is too long", f"It holds {len(lines)} questions.", f"Ask at most {MOST} at once.")
+        return [{"prompt": line} for line in lines]
+
+
+def test_questions(run: RunFolder, recipe: Recipe) -> list[words.Row]:
+    """The first test rows as questions, with what the data answers; the validation rows where no test row was kept."""
+    from studio.runs.splits import read_splits
+    from studio.tasks import base as tasks
+
+    splits = read_splits(run)
+    rows = (splits.test or splits.validation or splits.train)[: words.PROMPTS]
+    task = tasks.get(recipe.task)
+    asked = []
+    for row in rows:
+        prompts = task.prompts([row], 1)
+        if prompts:
+            asked.append({"prompt": prompts[0], "expected": words.expected(row)})
+    if not asked:
+        raise RunError("There is nothing to ask", "No row was held back.", "Write your own list.")
+    return asked
+
+
+def write_csv(rows: list[words.Row], name: str) -> str:
+    """A CSV file in a fresh folder of the system's temporary space, and its path."""
+    path = Path(tempfile.mkdtemp(prefix="tailor-")) / f"{name}.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows(words.csv_rows(rows))
+    return str(path)

@@ -1,0 +1,297 @@
+"""Step 3, Model: choose a base, a preset and, for those who want, every setting; see what it needs; start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import gradio as gr
+
+from studio.core import hardware
+from studio.core.errors import FieldProblem, ModelError, RecipeError, StudioError
+from studio.core.options import describe
+from studio.core.recipe import SECTIONS, Preset, Recipe, TrainingOptions
+from studio.models.types import Estimate
+from studio.ui.components import html
+from studio.ui.context import StudioContext
+from studio.ui.forms import SettingsForm
+from studio.ui.measuring import Measurements
+from studio.ui.shell import MODEL, QUIET, TRAIN, Shell, StepView
+from studio.ui.views import model as words
+from studio.ui.views.html import Safe
+
+PRESET_FIELD = next(info for info in describe(TrainingOptions) if info.name == "preset")
+PRESETS = tuple(name for name in get_args(Preset) if name != "custom")
+FIRST = 6
+"""Cards shown before "Show all"."""
+_PICK_JS = """
+element.addEventListener('click', (event) => {
+  const card = event.target.closest('button[data-base]');
+  if (card) trigger('select', {base: card.dataset.base});
+});
+element.addEventListener('keydown', (event) => {
+  const cards = [...element.querySelectorAll('button[data-base]')], at = cards.indexOf(document.activeElement);
+  const by = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
+  if (at < 0 || !by) return;
+  event.preventDefault();
+  cards[(at + by + cards.length) % cards.length].focus();
+});
+"""
+
+
+@dataclass
+class Look:
+    """Everything the screen shows of one draft, computed together."""
+
+    recipe: Recipe
+    resolved: Recipe | None
+    estimate: Estimate | None
+    problems: list[FieldProblem]
+    open: bool
+    presets: dict[str, Estimate] = field(default_factory=dict)
+
+
+def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
+    return ModelStep(studio, run_id, shell).view()
+
+
+class ModelStep:
+    """The screen; one per page layout, shared by all sessions, so it holds components and no one's choices."""
+
+    def __init__(self, studio: StudioContext, run_id: gr.State, shell: Shell) -> None:
+        self.studio, self.run_id, self.shell = studio, run_id, shell
+        self.measurements = Measurements(studio)
+        self.form = SettingsForm(
+            {name: model for name, model in SECTIONS.items() if name in {"method", "training"}},
+            skip=("training.preset",),
+        )
+        self._lay_out()
+        self._wire()
+
+    # -- layout -------------------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        self.round = gr.State("")
+        html('<h2 class="ts-heading">Which model do you start from?<small>base model</small></h2>')
+        self.started = html(elem_classes=["ts-started"])
+        self.copy = gr.Button("New run from this one", visible=False, size="sm", elem_id="ts-model-copy")
+        with gr.Row(elem_classes=["ts-card-tools"]):
+            self.search = gr.Textbox(
+                placeholder="Find a base: name, size, licence, language", show_label=False, label="Find a base",
+                container=False, scale=3, elem_id="ts-base-search",
+            )  # fmt: skip
+            self.all = gr.Checkbox(
+                label="Show all", value=False, container=False, scale=1, min_width=120, elem_id="ts-base-all"
+            )
+        self.cards = gr.HTML("", elem_id="ts-bases", apply_default_css=False, js_on_load=_PICK_JS)
+        with gr.Accordion("Another model", open=False, elem_id="ts-other-base"), gr.Row():
+            self.other = gr.Textbox(
+                label="Folder on this machine, or Hub id", placeholder="/models/my-model or owner/name", max_lines=1,
+                info="Safetensors only; code that comes with a model is never run.", scale=4, elem_id="ts-other-base-id",
+            )  # fmt: skip
+            self.use = gr.Button("Use this model", scale=1, min_width=140)
+        html(f'<h2 class="ts-heading">{PRESET_FIELD.title}?<small>{PRESET_FIELD.term}</small></h2>')
+        with gr.Row(elem_classes=["ts-presets"]):
+            self.presets = {
+                name: gr.Button(PRESET_FIELD.labels.get(name, name), elem_id=f"ts-preset-{name}", min_width=180)
+                for name in PRESETS
+            }
+        self.form.simple()
+        with gr.Accordion("Advanced", open=False, elem_id="ts-advanced"):
+            self.form.advanced()
+        with gr.Row(elem_id="ts-foot"):
+            self.receipt = html(elem_id="ts-receipt")
+            self.start = gr.Button("Start tuning", variant="primary", elem_id="ts-start", scale=0, min_width=170)
+
+    @property
+    def changing(self) -> list[Any]:
+        """What may change with any choice."""
+        return [self.cards, *self.presets.values(), *self.form.components, self.receipt, self.start]
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [self.started, self.copy, self.search, self.all, *self.changing]
+
+    def _wire(self) -> None:
+        guarded, looking = self.shell.guarded, [self.search, self.all]
+        self.round.change(guarded(self._measured), [self.round, self.run_id, *looking], self.changing, **QUIET)
+        for component in looking:
+            component.input(guarded(self._cards_again), [self.run_id, *looking], [self.cards], **QUIET)
+        self.cards.select(guarded(self._pick), [self.run_id, *looking], self.changing, **QUIET)
+        for event in (self.use.click, self.other.submit):
+            event(guarded(self._use_other), [self.run_id, self.other, *looking], self.changing, **QUIET)
+        for name, button in self.presets.items():
+            button.click(guarded(partial(self._preset, name)), [self.run_id, *looking], self.changing, **QUIET)
+        self.form.on_change(guarded(self._edit), [self.run_id, *looking], self.changing, **QUIET)
+        checked = self.start.click(
+            guarded(self._check), [self.run_id, *looking, *self.form.components], self.changing, **QUIET
+        )
+        begun = checked.success(guarded(self._start), [self.run_id, *self.form.components], [], **QUIET)
+        self.shell.go_to(begun, TRAIN)
+        copied = self.copy.click(guarded(self._copy), [self.run_id], [self.run_id], **QUIET)
+        self.shell.go_to(copied, MODEL)
+
+    def view(self) -> StepView:
+        return StepView(self.outputs, self._refresh, self._tick, [self.round])
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    def _look(self, run_id: str) -> Look:
+        draft = self.studio.draft(run_id)
+        is_open = draft.is_open
+        recipe = draft.recipe() if is_open else draft.run.recipe()
+        look = Look(recipe, None, None, [], is_open)
+        try:
+            look.resolved = draft.resolved() if is_open else recipe
+            look.estimate = draft.estimate(look.resolved)
+            if is_open:
+                look.problems = draft.problems()
+                look.presets = {name: draft.estimate(made) for name, made in draft.presets().items() if name in PRESETS}
+        except RecipeError as error:
+            look.problems = list(error.problems)
+        except StudioError as error:
+            look.problems = [FieldProblem("base" if isinstance(error, ModelError) else "data", str(error))]
+        return look
+
+    def _updates(
+        self, run_id: str, words_typed: str, show_all: bool, *, fill: bool, problems: list[FieldProblem] | None = None
+    ) -> list[Any]:
+        """One update per component of :attr:`changing`. ``problems`` are those of values that were not taken."""
+        look = self._look(run_id)
+        measuring = self.measurements.of(run_id)
+        if look.open and look.estimate is not None and not look.estimate.measured and not measuring.why_not:
+            measuring = self.measurements.want(run_id)
+        shown = [*(problems or []), *(p for p in look.problems if p.field not in {q.field for q in problems or []})]
+        form = self.form.filled if fill else self.form.marked
+        unmeasured = measuring.going and not (look.estimate and look.estimate.measured)
+        receipt = words.receipt(
+            look.estimate, look.resolved, measuring=unmeasured, why_not=measuring.why_not,
+            problems=self.form.elsewhere(shown),
+        )  # fmt: skip
+        presets = [
+            gr.update(
+                value=words.preset_label(PRESET_FIELD.labels.get(name, name), look.presets.get(name), unmeasured),
+                variant="primary" if look.recipe.training.preset == name else "secondary",
+                interactive=look.open,
+            )
+            for name in PRESETS
+        ]
+        cards = self._cards(look, words_typed, show_all)
+        start = gr.update(interactive=look.open, visible=look.open)
+        fields = form(look.recipe, look.resolved, shown)
+        for update in fields:
+            update["interactive"] = look.open
+        return [cards, *presets, *fields, receipt, start]
+
+    def _cards(self, look: Look, words_typed: str, show_all: bool) -> Safe:
+        from studio.models.catalogue import find, suggested
+        from studio.models.fetch import is_local
+
+        offers = suggested(look.recipe.task, hardware.detect())
+        best = offers[0][0].id if offers and offers[0][1] != "won't fit" else ""
+        chosen = look.recipe.base.id
+        if all(card.id != chosen for card, _, _ in offers):
+            try:
+                verdict = look.estimate.verdict if look.estimate else "fits"
+                offers = [(find(chosen, self.studio.workspace), verdict, ""), *offers]
+            except StudioError:
+                pass
+        found = words.matching(offers, words_typed or "")
+        if not (words_typed or show_all):
+            first = found[:FIRST]
+            found = first + [offer for offer in found[FIRST:] if offer[0].id == chosen]
+        local = {card.id for card, _, _ in found if is_local(card, self.studio.workspace)}
+        return words.cards(found, chosen, suggested=best, estimate=look.estimate, local=local)
+
+    def _refresh(self, run_id: str | None) -> list[Any]:
+        if not run_id:
+            return [gr.skip()] * len(self.outputs)
+        self.measurements.of(run_id).why_not = ""
+        updates = self._updates(run_id, "", False, fill=True)
+        is_open = self.studio.draft(run_id).is_open
+        note = "" if is_open else words.started_note()
+        return [note, gr.update(visible=not is_open), "", False, *updates]
+
+    def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+        """Only a counter; the redraw hangs on its change."""
+        measured = f"{run_id} {self.measurements.of(run_id).round}"
+        return None if memory.get("measured") == measured else ({**memory, "measured": measured}, [measured])
+
+    def _measured(self, measured: str, run_id: str | None, words_typed: str, show_all: bool) -> list[Any]:
+        if not run_id or not measured or measured == f"{run_id} 0":
+            return [gr.skip()] * len(self.changing)
+        return self._updates(run_id, words_typed, show_all, fill=False)
+
+    # -- what the person does -----------------------------------------------------------------------------------------
+
+    def _cards_again(self, run_id: str, words_typed: str, show_all: bool) -> Safe:
+        return self._cards(self._look(run_id), words_typed, show_all)
+
+    def _pick(self, run_id: str, words_typed: str, show_all: bool, event: gr.EventData) -> list[Any]:
+        base = event._data.get("base") if isinstance(event._data, dict) else None
+        return self._choose(run_id, str(base or ""), words_typed, show_all)
+
+    def _use_other(self, run_id: str, typed: str, words_typed: str, show_all: bool) -> list[Any]:
+        typed = (typed or "").strip()
+        if not typed:
+            raise ModelError("No model is named", "The box is empty.", "Type a folder or a Hub id, such as owner/name.")
+        if Path(typed).expanduser().is_dir():
+            typed = str(Path(typed).expanduser().resolve())
+        return self._choose(run_id, typed, words_typed, show_all)
+
+    def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:
+        self.studio.draft(run_id).set_base(base_id)
+        self.measurements.of(run_id).why_not = ""
+        return self._updates(run_id, words_typed, show_all, fill=True)
+
+    def _preset(self, name: str, run_id: str, words_typed: str, show_all: bool) -> list[Any]:
+        draft = self.studio.draft(run_id)
+        draft.update("training", {**_cleared(), "preset": name})
+        self.measurements.of(run_id).why_not = ""
+        return self._updates(run_id, words_typed, show_all, fill=True)
+
+    def _edit(self, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
+        problems = self._save(run_id, values)
+        self.measurements.of(run_id).why_not = ""
+        return self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
+
+    def _save(self, run_id: str, values: tuple[Any, ...]) -> list[FieldProblem]:
+        """Put the form into the draft; what is wrong is not taken, and told."""
+        draft = self.studio.draft(run_id)
+        recipe, problems = draft.recipe(), []
+        for section, fields in self.form.collect(values).items():
+            owner = getattr(recipe, section)
+            changed = {name: value for name, value in fields.items() if getattr(owner, name) != value}
+            if changed:
+                problems += draft.update(section, changed)
+        return problems
+
+    def _check(self, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
+        if not self.studio.draft(run_id).is_open:
+            return [gr.skip()] * len(self.changing)
+        problems = self._save(run_id, values)
+        return self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
+
+    def _start(self, run_id: str, *values: Any) -> None:
+        draft = self.studio.draft(run_id)
+        if not draft.is_open:
+            return
+        problems = self._save(run_id, values)
+        if problems:
+            raise RecipeError(problems)
+        draft.freeze()
+        self.studio.launcher.enqueue(draft.run)
+
+    def _copy(self, run_id: str) -> str:
+        from studio.runs.draft import Draft
+
+        return Draft.copy_of(self.studio.workspace, run_id).run.id
+
+
+def _cleared() -> dict[str, Any]:
+    """What a preset decides, left open again."""
+    from studio.models.suggest import PRESET_FIELDS
+
+    return {info.name: info.default for info in describe(TrainingOptions) if info.name in PRESET_FIELDS}

@@ -1,0 +1,256 @@
+"""What the Model step says: cards, presets, the receipt, and the small print under each field. No UI toolkit here."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from studio.core.errors import FieldProblem
+from studio.core.options import OptionInfo
+from studio.core.recipe import Recipe
+from studio.models.types import BaseCard, Estimate, Verdict
+from studio.ui.views.html import Safe, join, plural, tag
+
+WidgetKind = Literal["flag", "choice", "slider", "number", "lines", "text"]
+VERDICT_WORDS: dict[Verdict, tuple[str, str]] = {
+    "fits": ("good", "✓ fits"),
+    "tight": ("caution", "△ tight"),
+    "won't fit": ("stop", "✕ won't fit"),
+}
+KEPT = {
+    "full": "the whole tuned model",
+    "lora": "a small adapter",
+    "qlora": "a small adapter",
+    "head": "the last layer, tuned",
+    "freeze": "the whole tuned model",
+}
+
+# -- numbers in words -------------------------------------------------------------------------------------------------
+
+
+def short(value: Any) -> str:
+    """A value as a person writes it: ``2e-4``, ``0.05``, ``1,024``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int) or value.is_integer():
+        return f"{int(value):,}"
+    if abs(value) < 0.001:
+        mantissa, _, exponent = f"{value:.2e}".partition("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """``about 40 s``, ``about 3 min``, ``about 2 h 10 min``."""
+    if seconds < 55:
+        rounded = max(5, round(seconds / 5) * 5)
+        return f"about {rounded} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"about {max(1, minutes)} min"
+    hours, rest = divmod(minutes, 60)
+    return f"about {hours} h {rest} min" if rest and hours < 10 else f"about {hours} h"
+
+
+def gigabytes(gib: float) -> str:
+    """``0.9 GB``, ``35 MB``."""
+    if gib < 0.1:
+        return f"{max(1, round(gib * 1024))} MB"
+    return f"{gib:.1f} GB" if gib < 10 else f"{gib:.0f} GB"
+
+
+def weights(count: int) -> str:
+    """``5.3 million weights``."""
+    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if count >= size:
+            return f"{count / size:.3g} {word} weights"
+    return f"{count} weights"
+
+
+# -- fields of the form -----------------------------------------------------------------------------------------------
+
+
+def widget_kind(info: OptionInfo) -> WidgetKind:
+    """Which sort of input a setting takes. A slider cannot be empty, so a computed number is typed."""
+    if info.kind == "bool":
+        return "flag"
+    if info.kind == "choice":
+        return "choice"
+    if info.kind == "list":
+        return "lines"
+    if info.kind == "float" and not info.optional and info.minimum is not None and (info.maximum or 99) <= 1:
+        return "slider"
+    return "number" if info.kind in {"int", "float"} else "text"
+
+
+def is_computed(info: OptionInfo, chosen: Any) -> bool:
+    """Whether the value is left to the studio."""
+    return info.optional and chosen in (None, "")
+
+
+def field_note(info: OptionInfo, reason: str = "", problem: str = "") -> str:
+    """The small print under a field: the problem first, then what it does, its term, and why it has its value."""
+    parts = [info.help.rstrip()]
+    if info.term:
+        parts.append(f"*{info.term}*")
+    bounds = limits(info)
+    if bounds:
+        parts.append(bounds)
+    note = " · ".join(parts)
+    if reason:
+        note += f" **Automatic:** {plain(reason).rstrip('.')}."
+    return f"**✕ {plain(problem)}** {note}" if problem else note
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves as it is."""
+    escaped = html.escape(text, quote=False)
+    return "".join(f"\\{c}" if c in "\\`*_[]#~|" else c for c in escaped)
+
+
+def limits(info: OptionInfo) -> str:
+    """``1 to 512 tokens``."""
+    if info.kind not in {"int", "float"}:
+        return ""
+    unit = f" {info.unit}" if info.unit else ""
+    low, high = info.minimum, info.maximum
+    if low is None or high is None or high >= 2**31 - 1:
+        return info.unit
+    return f"{short(low)} to {short(high)}{unit}"
+
+
+def placeholder(info: OptionInfo, computed: Any) -> str:
+    """What an empty input shows: the value the studio computed."""
+    if not info.optional:
+        return ""
+    return f"auto: {short(computed)}" if computed is not None else "auto"
+
+
+# -- cards ------------------------------------------------------------------------------------------------------------
+
+Offer = tuple[BaseCard, Verdict, str]
+
+
+def matching(offers: Sequence[Offer], words: str, fitting_only: bool = False) -> list[Offer]:
+    """The offers that hold every word typed, in title, id, licence, family or sentence."""
+    asked = words.lower().split()
+
+    def holds(card: BaseCard) -> bool:
+        text = f"{card.title} {card.id} {card.licence} {card.family} {card.good_for}".lower()
+        return all(word in text for word in asked)
+
+    return [o for o in offers if holds(o[0]) and not (fitting_only and o[1] == "won't fit")]
+
+
+def cards(
+    offers: Sequence[Offer], chosen: str, *, suggested: str = "", estimate: Estimate | None = None, local: set[str] | None = None
+) -> Safe:  # fmt: skip
+    """The bases as a group of radio cards. ``local`` holds the ids whose weights are on this machine."""
+    if not offers:
+        return tag("p", "No base of the catalogue matches. Type a folder or a Hub id below.", class_="ts-nothing")
+    made = [
+        _card(card, verdict, reason, chosen, card.id == suggested, estimate, card.id in (local or set()))
+        for card, verdict, reason in offers
+    ]
+    return tag("div", join(*made), class_="ts-cards", role="radiogroup", aria_label="Base model")
+
+
+def _card(
+    card: BaseCard, verdict: Verdict, reason: str, chosen: str, suggested: bool, estimate: Estimate | None, local: bool
+) -> Safe:
+    picked = card.id == chosen
+    mine = estimate if picked else None
+    level, words = VERDICT_WORDS[mine.verdict if mine else verdict]
+    facts = [words]
+    if mine:
+        if mine.seconds is not None:
+            facts.append(duration(mine.seconds))
+        facts.append(gigabytes(mine.memory_gib))
+    marks = []
+    if card.embedded:
+        marks.append("comes with the studio")
+    elif local:
+        marks.append("on this machine")
+    elif card.download_gib:
+        marks.append(f"download {gigabytes(card.download_gib)}")
+    if card.gated:
+        marks.append("needs a login at the Hub")
+    return tag(
+        "button",
+        tag("span", "Suggested", class_="ts-card-suggested") if suggested else None,
+        tag("strong", card.title),
+        tag("span", " · ".join([weights(card.parameters), card.licence]), class_="ts-card-facts"),
+        tag("span", " · ".join(facts), class_=f"ts-verdict ts-{level}"),
+        tag("span", card.good_for, class_="ts-card-good"),
+        tag("span", reason, class_="ts-card-reason") if suggested and reason else None,
+        tag("span", " · ".join(marks), class_="ts-card-marks") if marks else None,
+        type="button",
+        role="radio",
+        aria_checked="true" if picked else "false",
+        data_base=card.id,
+        class_="ts-card ts-picked" if picked else "ts-card",
+    )
+
+
+# -- presets and receipt ----------------------------------------------------------------------------------------------
+
+
+def preset_label(title: str, estimate: Estimate | None, measuring: bool) -> str:
+    """A preset as a button that says what it costs: ``Quick · 1 pass · about 40 s``."""
+    if estimate is None:
+        return title
+    parts = [title, passes(estimate)]
+    if estimate.seconds is not None:
+        parts.append(duration(estimate.seconds))
+    elif measuring:
+        parts.append("measuring…")
+    return " · ".join(parts)
+
+
+def passes(estimate: Estimate) -> str:
+    number = round(estimate.passes, 1)
+    return f"{number:g} {'pass' if number == 1 else 'passes'}"
+
+
+def time_words(estimate: Estimate, measuring: bool, why_not: str = "") -> str:
+    if measuring:
+        return "measuring…"
+    if estimate.seconds is not None:
+        return duration(estimate.seconds)
+    return why_not or "not measured"
+
+
+def receipt(
+    estimate: Estimate | None, recipe: Recipe | None, *, measuring: bool = False, why_not: str = "", problems: Sequence[FieldProblem] = ()
+) -> Safe:  # fmt: skip
+    """What the run will need and leave, and whether it fits."""
+    wrong = (
+        tag("ul", join(*(tag("li", p.message) for p in problems)), class_="ts-receipt-problems") if problems else None
+    )
+    if estimate is None or recipe is None:
+        line = "Choose a base and the estimate appears here." if not problems else "One thing first:"
+        return tag("section", tag("p", line), wrong, class_="ts-receipt", aria_label="What this run needs")
+    level, words = VERDICT_WORDS[estimate.verdict]
+    kept = KEPT.get(recipe.method.kind or "", "the tuned model")
+    rows = [
+        ("Memory", f"{gigabytes(estimate.memory_gib)} of {gigabytes(estimate.available_gib)}"),
+        ("Time", time_words(estimate, measuring, why_not)),
+        ("Disk", gigabytes(estimate.disk_gib)),
+        ("Steps", f"{estimate.steps:,} in {passes(estimate)}"),
+        ("Kept", f"{kept}, {plural(recipe.training.keep_checkpoints, 'checkpoint')}"),
+    ]
+    items = [tag("div", tag("dt", name), tag("dd", value)) for name, value in rows]
+    verdict = tag("p", words, class_=f"ts-verdict ts-{level}")
+    reasons = tag("p", " ".join(estimate.reasons), class_="ts-receipt-reasons") if estimate.reasons else None
+    return tag(
+        "section", tag("dl", join(*items)), verdict, reasons, wrong,
+        class_="ts-receipt", aria_label="What this run needs",
+    )  # fmt: skip
+
+
+def started_note() -> Safe:
+    return tag(
+        "p", "This run has been started, so its settings can no longer change. To try others, make a new run from this one.",
+        class_="ts-hint",
+    )  # fmt: skip

@@ -1,0 +1,223 @@
+"""What the Train step says: coach, status, progress, answers so far, log, and the end of a run. No UI toolkit here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.runs.folder import ACTIVE, ENDED, RunState
+from studio.ui.views.html import Safe, join, plural, tag
+from studio.ui.views.model import duration, gigabytes
+
+LOG_LINES = 200
+LEVELS = {"good": "✓", "caution": "△", "stop": "✕"}
+CHECKPOINTS_SHOWN = 5
+TITLES = {
+    "draft": "Not started yet.",
+    "queued": "Waiting for its turn.",
+    "starting": "Getting ready.",
+    "training": "Learning.",
+    "evaluating": "Writing the report card on rows it has never seen.",
+    "finished": "Finished.",
+    "stopped": "Stopped. The best checkpoint is kept.",
+    "failed": "The run failed.",
+    "interrupted": "The run was cut off.",
+}
+
+
+@dataclass(frozen=True)
+class Buttons:
+    """Which buttons are there."""
+
+    pause: bool = False
+    stop: bool = False
+    resume: bool = False
+    retry: bool = False
+    cancel: bool = False
+    compare: bool = False
+
+
+def buttons(state: RunState, requested: str, tuned: bool) -> Buttons:
+    """What can be done with a run now.
+
+    Args:
+        requested: What the person asked for already ("pause", "stop" or "").
+        tuned: Whether the folder holds a tuned model.
+    """
+    going = state.state in {"starting", "training"}
+    return Buttons(
+        pause=going and not requested,
+        stop=going and requested != "stop",
+        resume=state.state in {"interrupted", "failed", "stopped"},
+        retry=state.state == "failed" and state.error.get("code") == "out_of_memory",
+        cancel=state.state == "queued",
+        compare=tuned and state.state in {"finished", "stopped"},
+    )
+
+
+def coach(notes: Sequence[dict[str, Any]], state: RunState, verdict: str = "") -> Safe:
+    """The line of words above the curve: the verdict at the end, else the newest thing the coach said."""
+    if state.state == "failed":
+        title = state.error.get("title") or "The run failed"
+        parts = [state.error.get("what_happened"), state.error.get("what_to_do")]
+        return _line("stop", title.rstrip(".") + ".", " ".join(p for p in parts if p) or state.message)
+    if state.state == "interrupted":
+        message = state.message or "Resume goes on from the last checkpoint."
+        return _line("caution", TITLES["interrupted"], message.removeprefix("The run was cut off. "))
+    if state.state in {"finished", "stopped"}:
+        if not verdict and state.message and state.message.rstrip(".") != TITLES[state.state].rstrip("."):
+            return _line("good", state.message)
+        return _line("good", TITLES[state.state], verdict)
+    if notes and state.state in ACTIVE:
+        note = notes[-1]
+        return _line(str(note.get("level", "good")), str(note.get("text", "")))
+    return _line("", TITLES.get(state.state, ""))
+
+
+def _line(level: str, first: str, rest: str = "") -> Safe:
+    mark = tag("span", LEVELS[level], class_=f"ts-mark ts-{level}", aria_hidden="true") if level in LEVELS else None
+    return tag(
+        "p", mark, tag("strong", first), " " if rest else None, tag("span", rest) if rest else None,
+        class_=f"ts-coach ts-coach-{level if level in LEVELS else 'plain'}", role="status",
+    )  # fmt: skip
+
+
+def status(
+    state: RunState, event: dict[str, Any], latest: dict[str, float], requested: str = "", before: int = 0
+) -> Safe:
+    """Progress bar, words, and the figures beside the curve. ``before`` counts the runs that go before a waiting one."""
+    total = int(event.get("total_steps") or state.total_steps or 0)
+    step = int(max(state.step, latest.get("step", 0), event.get("step") or 0))
+    if total:
+        step = min(step, total)
+    share = 1.0 if state.state == "finished" else step / total if total else 0.0
+    words = _words(state, event, requested, before)
+    figures = []
+    if state.state in {"starting", "training"} and event.get("seconds_left") is not None and step:
+        figures.append(("Time left", duration(float(event["seconds_left"])).removeprefix("about ")))
+    elif state.started and state.state in ENDED:
+        figures.append(
+            ("Took", duration(max(0.0, (state.ended or state.updated) - state.started)).removeprefix("about "))
+        )
+    if total:
+        figures.append(("Step", f"{step:,} of {total:,}"))
+    if latest.get("epoch"):
+        figures.append(("Passes", f"{latest['epoch']:.1f}"))
+    if latest.get("tokens_per_second"):
+        figures.append(("Speed", f"{latest['tokens_per_second']:,.0f} tokens/s"))
+    if latest.get("memory_gib"):
+        figures.append(("Memory", gigabytes(latest["memory_gib"])))
+    if latest.get("validation_loss") is not None:
+        figures.append(("Validation loss", f"{latest['validation_loss']:.3f}"))
+    bar = tag(
+        "div", tag("div", class_="ts-bar-fill", style=f"width:{share * 100:.1f}%"), class_="ts-bar", role="progressbar",
+        aria_label="Progress", aria_valuemin=0, aria_valuemax=100, aria_valuenow=round(share * 100),
+    )  # fmt: skip
+    items = [tag("div", tag("dt", name), tag("dd", value)) for name, value in figures]
+    safe_to_close = (
+        tag("p", "Closing this page is safe. The run goes on, and this address finds it again.", class_="ts-hint")
+        if state.state in ACTIVE or state.state == "queued"
+        else None
+    )
+    return tag(
+        "div", tag("p", words, class_="ts-status-words"), bar, tag("dl", join(*items), class_="ts-figures"), safe_to_close,
+        class_=f"ts-status ts-status-{state.state}",
+    )  # fmt: skip
+
+
+def _words(state: RunState, event: dict[str, Any], requested: str, before: int) -> str:
+    if state.state == "queued":
+        if before:
+            return f"Waiting: {plural(before, 'run')} before it. It starts by itself when its turn has come."
+        return "Next in the queue. It starts by itself when the device is free."
+    if requested == "pause" and state.state in {"starting", "training"}:
+        return "Pausing after this step. A checkpoint is being written."
+    if requested == "stop" and state.state in {"starting", "training"}:
+        return "Stopping after this step. The best checkpoint is kept and checked."
+    if state.state in ACTIVE:
+        return str(event.get("message") or state.message or TITLES[state.state])
+    return TITLES.get(state.state, "")
+
+
+def answers(samples: Sequence[dict[str, Any]]) -> Safe:
+    """Prompts as rows, checkpoints as columns: how the answers change while it learns. Untrusted text, escaped."""
+    prompts: dict[str, dict[int, str]] = {}
+    for sample in samples:
+        step = sample.get("step")
+        if isinstance(step, int):
+            prompts.setdefault(str(sample.get("prompt", "")), {})[step] = str(sample.get("answer", ""))
+    if not prompts:
+        return tag(
+            "p",
+            "At every check the model answers the same few prompts. The first answers appear here.",
+            class_="ts-nothing",
+        )
+    steps = sorted({step for answered in prompts.values() for step in answered})
+    if len(steps) > CHECKPOINTS_SHOWN:
+        # The first one (before tuning), the last one, and others spread evenly between them.
+        last = len(steps) - 1
+        steps = [steps[round(i * last / (CHECKPOINTS_SHOWN - 1))] for i in range(CHECKPOINTS_SHOWN)]
+    head = [tag("th", "Prompt", scope="col")]
+    head += [
+        tag(
+            "th",
+            "Before tuning" if step == 0 else f"Step {step:,}",
+            scope="col",
+            class_="ts-base" if step == 0 else "ts-tuned",
+        )
+        for step in steps
+    ]
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("div", _clip(prompt, 300), class_="ts-cell"), scope="row"),
+            *(tag("td", tag("div", _clip(answered.get(step, ""), 600), class_="ts-cell")) for step in steps),
+        )
+        for prompt, answered in prompts.items()
+    ]
+    return tag(
+        "div", tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="ts-answers"),
+        class_="ts-scroll", tabindex="0", role="region", aria_label="Answers so far",
+    )  # fmt: skip
+
+
+def _clip(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[:limit].rstrip() + "…"
+
+
+def log_tail(path: Path, lines: int = LOG_LINES, most_bytes: int = 256_000) -> Safe:
+    """The last lines of the worker's log, escaped."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - most_bytes))
+            tail = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        tail = []
+    if not tail:
+        return tag("p", "What the training process prints appears here.", class_="ts-nothing")
+    shown = [line.rsplit("\r", 1)[-1][:2000] for line in tail[-lines:]]
+    return tag("pre", "\n".join(shown), class_="ts-log", tabindex="0", aria_label="Log of the training process")
+
+
+def remarks(notes: Sequence[dict[str, Any]]) -> Safe:
+    """Everything the coach said, the newest first."""
+    if not notes:
+        return Safe("")
+    items = [
+        tag(
+            "li",
+            tag(
+                "span",
+                LEVELS.get(str(note.get("level")), "·"),
+                class_=f"ts-mark ts-{note.get('level', 'good')}",
+                aria_hidden="true",
+            ),
+            f" Step {note.get('step', 0)}: {note.get('text', '')}",
+        )
+        for note in reversed(notes)
+    ]
+    return tag("ul", *items, class_="ts-remarks")
