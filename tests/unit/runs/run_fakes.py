@@ -1,0 +1,111 @@
+"""A task that "trains" by counting, for tests of everything around training; runnable as a worker process.
+
+python run_fakes.py RUN_DIR | --spare
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from studio.core.errors import RunError
+from studio.core.recipe import Recipe
+from studio.core.workspace import Workspace
+from studio.data.types import Splits
+from studio.runs.folder import RunFolder
+from studio.runs.splits import write_splits
+from studio.training.checkpoints import checkpoint_path, mark_complete, step_of
+from studio.training.types import TrainJob, TrainResult
+
+WORKER = [sys.executable, str(Path(__file__).resolve())]
+
+
+class FakeTask:
+    """Behaves as ``recipe.task_options`` say: ``steps``, ``step_s``, ``deaf``, ``fail``, ``evaluation``."""
+
+    playground = "chat"
+    exports = ("adapter", "bundle")
+
+    def train(self, job: TrainJob) -> TrainResult:
+        options = job.recipe.task_options
+        begin = step_of(job.resume_from) if job.resume_from else 0
+        steps, outcome, done = int(options.get("steps", 5)), "finished", begin
+        _fail(options.get("fail"))
+        for step in range(begin + 1, steps + 1):
+            time.sleep(options.get("step_s", 0))
+            job.emit("metric", step=step, loss=1 / step)
+            job.emit("status", message="Learning.", step=step, total_steps=steps, best_step=step)
+            done = step
+            _save(job, step)
+            request = "" if options.get("deaf") else job.requested()
+            if request:
+                outcome = "paused" if request == "pause" else "stopped"
+                break
+        if outcome != "paused":
+            job.model_dir.mkdir(exist_ok=True)
+            (job.model_dir / "model.safetensors").write_bytes(b"weights")
+        return TrainResult(outcome, done, done, 1 / max(1, done), 0.1, 10, True)
+
+    def evaluate(self, job: TrainJob, result: TrainResult) -> dict[str, Any]:
+        time.sleep(job.recipe.task_options.get("evaluation_s", 0))
+        _fail(job.recipe.task_options.get("evaluation"))
+        return {"task": "fake", "steps": result.steps}
+
+
+def _save(job: TrainJob, step: int) -> None:
+    folder = checkpoint_path(job.checkpoints_dir, step)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "weights").write_text(str(step))
+    mark_complete(folder, {"step": step})
+
+
+def _fail(how: str | None) -> None:
+    match how:
+        case "plain":
+            raise RunError("The rows are too blue", "They are.", "Paint them.")
+        case "memory":
+            raise MemoryError
+        case "torch":
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        case "disk":
+            raise OSError(28, "No space left on device")
+        case "bug":
+            raise ZeroDivisionError("secret detail")
+
+
+def prepared(workspace: Workspace, name: str = "run", **options: Any) -> RunFolder:
+    """A draft that is ready to be enqueued."""
+    run = RunFolder.create(workspace, name)
+    recipe = Recipe(name=name, task="fake", task_options=options)
+    recipe.training.batch_size = 8
+    base = workspace.cache_dir / "base"
+    base.mkdir(exist_ok=True)
+    (base / "config.json").write_text("{}")
+    recipe.base.path = str(base)
+    recipe.save(run.recipe_path)
+    write_splits(run, Splits(train=[{"row": 0, "text": "a", "label": "b"}]))
+    return run
+
+
+def wait_for(condition: Any, timeout_s: float = 30) -> None:
+    """Return as soon as the condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def install() -> None:
+    from studio.tasks import base
+
+    base.registry = lambda: {"fake": FakeTask()}  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    from studio.runs import spare, worker
+
+    install()
+    spare.warm_up = lambda: None
+    sys.exit(worker.main(sys.argv[1:]))

@@ -1,0 +1,357 @@
+"""Starting, queueing, pausing and resuming, with workers that only count."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import psutil
+import pytest
+from run_fakes import WORKER, FakeTask, prepared, wait_for
+
+from studio.core.errors import RunError
+from studio.core.recipe import Recipe
+from studio.core.workspace import Workspace
+from studio.runs import processes
+from studio.runs.folder import RunFolder
+from studio.runs.launcher import Launcher
+from studio.tasks import base as tasks
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "registry", lambda: {"fake": FakeTask()})
+    return Workspace.open(tmp_path)
+
+
+@pytest.fixture
+def launch(workspace):
+    """Make launchers; in the end every run is stopped and every launcher closed."""
+    made = []
+
+    def make(**options):
+        launcher = Launcher(workspace, **{"worker_command": WORKER, "tick_s": 0.05, **options})
+        made.append(launcher)
+        return launcher
+
+    yield make
+    for launcher in made:
+        launcher.close()
+    for launcher in made:
+        for child in launcher._children.values():
+            child.kill()
+            child.wait()
+
+
+def state_of(run):
+    return run.state().state
+
+
+def ended(run):
+    return state_of(run) in {"finished", "stopped", "failed", "interrupted"}
+
+
+def test_a_queued_run_is_started_and_finishes(workspace, launch):
+    run = prepared(workspace)
+    launch().enqueue(run)
+    wait_for(lambda: state_of(run) == "finished")
+
+
+def test_runs_go_one_at_a_time_oldest_first(workspace, launch):
+    launcher = launch()
+    runs = [prepared(workspace, name, steps=8, step_s=0.02) for name in ("c", "a", "b")]
+    for run in runs:
+        launcher.enqueue(run)
+    assert [launcher.queue.position(run) for run in runs[1:]] in ([0, 1], [1, 2])
+    wait_for(lambda: all(state_of(run) == "finished" for run in runs), 60)
+    spans = [(run.state().started, run.state().ended) for run in runs]
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+def test_two_launchers_never_start_two_runs(workspace, launch):
+    runs = [prepared(workspace, steps=3, step_s=0.02) for _ in range(4)]
+    launchers = [launch(tick_s=0.01) for _ in range(3)]
+    for run in runs:
+        launchers[0].enqueue(run)
+    most = 0
+    while not all(ended(run) for run in runs):
+        most = max(most, len(launchers[0].queue.active()))
+        time.sleep(0.01)
+    assert most == 1
+    assert all(state_of(run) == "finished" for run in runs)
+    for run in runs:
+        assert sum(e.get("state") == "starting" and "resumed_from_step" not in e for e in run.events()[0]) == 1
+
+
+def test_a_restarted_server_picks_up_the_queue(workspace, launch):
+    run = prepared(workspace)
+    run.change_state(state="queued", queued_at=time.time())
+    launch()
+    wait_for(lambda: state_of(run) == "finished")
+
+
+def test_a_run_goes_on_when_the_launcher_closes(workspace, launch):
+    launcher = launch()
+    run = prepared(workspace, steps=60, step_s=0.02)
+    launcher.enqueue(run)
+    wait_for(lambda: run.state().step > 0)
+    launcher.close()
+    wait_for(lambda: state_of(run) == "finished")
+
+
+def test_a_run_goes_on_when_the_server_is_killed(workspace):
+    """The whole process of the app dies at once; the worker does not notice."""
+    run = prepared(workspace, steps=100, step_s=0.02)
+    code = (
+        "import sys, time; from pathlib import Path; from studio.core.workspace import Workspace;"
+        "from studio.runs.launcher import Launcher; from studio.runs.folder import RunFolder;"
+        f"l = Launcher(Workspace.open({str(workspace.root)!r}), worker_command={WORKER!r}, tick_s=0.05);"
+        f"l.warm(); l.enqueue(RunFolder(Path({str(run.path)!r}))); time.sleep(60)"
+    )
+    server = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(lambda: run.state().step > 0)
+    server.kill()
+    server.wait()
+    wait_for(lambda: state_of(run) == "finished")
+
+
+@pytest.mark.parametrize(("ask", "end"), [("pause", "stopped"), ("stop", "finished")])
+def test_pause_and_stop(workspace, launch, ask, end):
+    launcher = launch()
+    run = prepared(workspace, steps=5000, step_s=0.02)
+    launcher.enqueue(run)
+    wait_for(lambda: run.state().step > 0)
+    getattr(launcher, ask)(run)
+    wait_for(lambda: state_of(run) == end)
+
+
+def test_a_paused_run_resumes(workspace, launch):
+    launcher = launch()
+    run = prepared(workspace, steps=30, step_s=0.05)
+    launcher.enqueue(run)
+    wait_for(lambda: run.state().step > 0)
+    launcher.pause(run)
+    wait_for(lambda: state_of(run) == "stopped")
+    launcher.resume(run)
+    wait_for(lambda: state_of(run) == "finished")
+    assert [e["step"] for e in run.events()[0] if e["kind"] == "metric"] == list(range(1, 31))
+
+
+def test_a_killed_worker_is_told_and_resumes(workspace, launch):
+    launcher = launch()
+    run = prepared(workspace, steps=40, step_s=0.05)
+    launcher.enqueue(run)
+    wait_for(lambda: run.state().step > 1)
+    os.kill(run.state().pid, signal.SIGKILL)
+    wait_for(lambda: run.state().error.get("code") == "killed")
+    assert state_of(run) == "interrupted"
+    assert "memory" in run.state().message
+    launcher.resume(run)
+    wait_for(lambda: state_of(run) == "finished")
+
+
+def test_a_worker_that_does_not_listen_is_ended(workspace, launch):
+    """First asked by the system, which the fake one hears only as a flag it ignores; then ended."""
+    launcher = launch(grace_s=0.3, kill_after_s=0.3)
+    run = prepared(workspace, steps=5000, step_s=0.02, deaf=True)
+    launcher.enqueue(run)
+    wait_for(lambda: run.state().step > 0)
+    pid = run.state().pid
+    launcher.stop(run)
+    wait_for(lambda: state_of(run) == "interrupted")
+    wait_for(lambda: not psutil.pid_exists(pid))
+
+
+def test_only_the_very_worker_is_ended(workspace, launch):
+    """A process that got the worker's number later is left alone."""
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        assert not processes.end(bystander.pid, psutil.Process(bystander.pid).create_time() - 100, kill=True)
+        assert not processes.end(bystander.pid, None)
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_queued_run_leaves_the_queue(workspace, launch):
+    launcher = launch()
+    first, second = (prepared(workspace, steps=200, step_s=0.02) for _ in range(2))
+    launcher.enqueue(first)
+    launcher.enqueue(second)
+    wait_for(lambda: run_is_active(first))
+    assert launcher.cancel(second)
+    assert state_of(second) == "draft"
+    assert not launcher.cancel(first)
+    launcher.enqueue(second)
+    launcher.stop(second)
+    assert state_of(second) == "draft"
+    launcher.stop(first)
+    wait_for(lambda: state_of(first) == "finished")
+
+
+def run_is_active(run):
+    return state_of(run) in {"starting", "training"}
+
+
+def test_a_run_is_queued_once(workspace, launch):
+    launcher = launch()
+    run = prepared(workspace, steps=3)
+    threads = [threading.Thread(target=lambda: _quietly(launcher.enqueue, run)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_for(lambda: ended(run))
+    assert [e["step"] for e in run.events()[0] if e["kind"] == "metric"] == [1, 2, 3]
+
+
+def _quietly(call, *arguments):
+    try:
+        call(*arguments)
+    except RunError:
+        return
+
+
+def test_what_cannot_be_done_is_told(workspace, launch):
+    launcher = launch()
+    draft = RunFolder.create(workspace, "draft")
+    with pytest.raises(RunError, match="not ready to start"):
+        launcher.enqueue(draft)
+    with pytest.raises(RunError, match="nothing to resume"):
+        launcher.resume(draft)
+    with pytest.raises(RunError, match="not going on"):
+        launcher.pause(draft)
+    run = prepared(workspace)
+    launcher.enqueue(run)
+    wait_for(lambda: state_of(run) == "finished")
+    for call in (launcher.enqueue, launcher.resume, launcher.stop):
+        with pytest.raises(RunError):
+            call(run)
+
+
+def test_a_worker_that_dies_at_once_fails_the_run(workspace, launch):
+    launcher = launch(worker_command=[sys.executable, "-c", "import sys; sys.exit('no module named so')"])
+    run = prepared(workspace)
+    launcher.enqueue(run)
+    wait_for(lambda: state_of(run) == "failed")
+    assert run.state().error["code"] == "not_started"
+    assert "no module named so" in run.log_path.read_text()
+
+
+def test_a_worker_that_cannot_be_started_fails_the_run(workspace, launch):
+    launcher = launch(worker_command=["/nowhere/python"])
+    run = prepared(workspace)
+    launcher.enqueue(run)
+    wait_for(lambda: state_of(run) == "failed")
+
+
+def test_the_spare_takes_the_run_and_a_new_one_comes_after_it(workspace, launch, monkeypatch):
+    monkeypatch.delenv("TAILOR_NO_SPARE", raising=False)
+    launcher = launch()
+    launcher.warm()
+    wait_for(lambda: launcher._spare.pid)
+    spare = launcher._spare.pid
+    run = prepared(workspace, steps=20, step_s=0.02)
+    launcher.enqueue(run)
+    wait_for(lambda: run.state().step > 0)
+    assert run.state().pid == spare
+    assert launcher._spare.pid is None
+    wait_for(lambda: state_of(run) == "finished")
+    wait_for(lambda: launcher._spare.pid not in {None, spare})
+    last = launcher._spare.pid
+    launcher.close()
+    wait_for(lambda: not processes.alive(last, None))
+
+
+def test_a_dead_spare_does_not_stop_a_run(workspace, launch):
+    launcher = launch()
+    launcher.warm()
+    wait_for(lambda: launcher._spare.pid)
+    launcher._now.wait(0)
+    os.kill(launcher._spare.pid, signal.SIGKILL)
+    run = prepared(workspace)
+    launcher.enqueue(run)
+    wait_for(lambda: ended(run))
+    assert state_of(run) == "finished"
+
+
+def test_no_spare_when_told_so(workspace, launch, monkeypatch):
+    monkeypatch.setenv("TAILOR_NO_SPARE", "1")
+    launcher = launch()
+    launcher.warm()
+    run = prepared(workspace)
+    launcher.enqueue(run)
+    wait_for(lambda: state_of(run) == "finished")
+    assert launcher._spare.pid is None
+
+
+def test_retry_smaller_halves_the_batch_and_says_why(workspace, launch):
+    launcher = launch()
+    run = prepared(workspace, fail="memory")
+    launcher.enqueue(run)
+    wait_for(lambda: state_of(run) == "failed")
+    assert run.state().error["code"] == "out_of_memory"
+    fresh = launcher.retry_smaller(run)
+    recipe = fresh.recipe()
+    assert (recipe.training.batch_size, recipe.training.gradient_accumulation_steps) == (4, 2)
+    assert "half of 8" in recipe.reasons["training.batch_size"]
+    assert fresh.id != run.id
+    assert state_of(run) == "failed"
+    wait_for(lambda: ended(fresh))
+
+
+def test_one_row_at_once_cannot_be_halved(workspace, launch):
+    run = prepared(workspace)
+    recipe = run.recipe()
+    recipe.training.batch_size = 1
+    recipe.save(run.recipe_path)
+    with pytest.raises(RunError, match="cannot be smaller"):
+        launch().retry_smaller(run)
+
+
+def test_in_the_foreground_all_events_come_once(workspace, launch):
+    run = prepared(workspace, steps=5, step_s=0.02)
+    events = list(launch().run_in_foreground(run))
+    assert [e["step"] for e in events if e["kind"] == "metric"] == [1, 2, 3, 4, 5]
+    assert events == run.events()[0]
+
+
+def test_ctrl_c_in_the_foreground_pauses(workspace, launch):
+    run = prepared(workspace, steps=5000, step_s=0.02)
+    for event in launch().run_in_foreground(run):
+        if event["kind"] == "metric" and event["step"] == 2:
+            signal.raise_signal(signal.SIGINT)
+    assert state_of(run) == "stopped"
+
+
+def test_a_deleted_run_does_not_stop_the_queue(workspace, launch):
+    launcher = launch()
+    run, other = prepared(workspace), prepared(workspace)
+    launcher.enqueue(run)
+    wait_for(lambda: ended(run))
+    run.delete()
+    launcher.enqueue(other)
+    wait_for(lambda: state_of(other) == "finished")
+
+
+def test_a_changed_state_is_seen_even_within_one_tick_of_the_clock(workspace, launch):
+    launcher = launch(tick_s=1000)
+    run = prepared(workspace)
+    assert launcher.queue.waiting() == []
+    status = (run.path / "state.json").stat()
+    run.write_state(replace(run.state(), state="queued", queued_at=1.0))
+    os.utime(run.path / "state.json", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert [r.id for r, _ in launcher.queue.waiting()] == [run.id]
+
+
+def test_halving_keeps_the_choices_of_a_copy(workspace, launch):
+    run = prepared(workspace, fail="memory")
+    Recipe(name="chosen", task="fake").save(run.path / "choices.yaml")
+    fresh = launch().retry_smaller(run)
+    assert Recipe.load(fresh.path / "choices.yaml").training.batch_size == 4
+    wait_for(lambda: ended(fresh))
