@@ -19,6 +19,8 @@ from studio.core.errors import FieldProblem, RecipeError
 from studio.core.options import Options, option, problems_of
 
 RECIPE_VERSION = 1
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader, in C where PyYAML was built with it: the screens read a recipe often."""
 SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -290,7 +292,7 @@ class Recipe(Options):
             RecipeError: the text is not YAML, or settings are wrong.
         """
         try:
-            values = yaml.safe_load(text)
+            values = yaml.load(text, Loader=_LOADER)  # noqa: S506  a safe loader
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}" if mark else ""

@@ -388,7 +388,8 @@ class Draft:
         splits = self.splits()
         folder = self.renderer_folder() or _stand_in(self.workspace)
         lengths = _lengths(self.task.name, str(folder), _Rows(splits.train))
-        labels = {self.task.stratum(example) for example in splits.train} - {None}
+        task = self.task  # reads the recipe: once, not once a row
+        labels = {task.stratum(example) for example in splits.train} - {None}
         return suggest.DataFacts(rows=len(splits.train), lengths=lengths, labels=len(labels))
 
     def resolved(self) -> Recipe:
