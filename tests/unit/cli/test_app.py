@@ -1,0 +1,67 @@
+"""The command line: flags from the one declaration, one-line errors with exit code 2, and a closed door to the network."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from studio.cli.app import app, parse_auth
+from studio.cli.flags import flag
+from studio.core.errors import StudioError
+from studio.core.options import describe
+from studio.core.recipe import SECTIONS
+
+
+def studio(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-c", "from studio.cli import main; main()", *arguments],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200", **environment},
+    )  # fmt: skip
+
+
+def test_every_setting_is_a_flag_of_train():
+    text = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    for section, model in SECTIONS.items():
+        for info in describe(model):
+            if info.kind != "list":
+                assert flag(f"{section}.{info.name}") in text, info.name
+
+
+def test_flags_do_not_clash():
+    flags = [flag(f"{section}.{info.name}") for section, model in SECTIONS.items() for info in describe(model)]
+    assert len(flags) == len(set(flags))
+
+
+@pytest.mark.parametrize("text", ["user", "user:", ":password1", "user:short", ":"])
+def test_a_weak_login_is_refused(text):
+    with pytest.raises(StudioError, match="user:password"):
+        parse_auth(text)
+
+
+def test_a_login_may_hold_colons():
+    assert parse_auth("ann:pass:word:1") == ("ann", "pass:word:1")
+    assert parse_auth(None) is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org", ""])
+def test_listening_beyond_this_machine_without_a_login_is_refused_with_the_reason(host):
+    done = studio("--host", host, TAILOR_AUTH="")
+    assert done.returncode == 2
+    assert "--auth" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_is_one_message_and_exit_code_2(tmp_path):
+    done = studio("train", str(tmp_path / "none.yaml"), "--workspace", str(tmp_path))
+    assert done.returncode == 2
+    assert "There is no file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_workspace_says_how_to_begin(tmp_path):
+    done = studio("runs", "--workspace", str(tmp_path))
+    assert done.returncode == 0
+    assert "no runs yet" in done.stdout
