@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +25,7 @@ from studio.core.errors import StudioError
 from studio.runs.folder import ACTIVE, RunFolder
 from studio.ui.context import StudioContext
 from studio.ui.views import journey
-from studio.ui.views.html import text
+from studio.ui.views.html import join, tag, text
 from studio.ui.views.journey import COMPARE, DATA, EXPORT, MODEL, PREPARE, STEPS, TRAIN
 
 __all__ = [
@@ -34,6 +36,9 @@ log = logging.getLogger("studio.ui")
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 """Keywords for every event that needs no progress bar: ``button.click(fn, …, **QUIET)``."""
+
+MAX_SESSIONS = 1000
+"""Browser sessions whose last navigation is remembered."""
 
 
 @dataclass
@@ -57,13 +62,14 @@ class StepView:
 
 
 def message_of(error: StudioError) -> str:
-    """What happened and what to do, as escaped HTML for a toast."""
-    return text(" ".join(part for part in (error.what_happened, error.what_to_do) if part))
+    """Title, what happened and what to do, as escaped HTML for a toast."""
+    told = " ".join(part for part in (error.what_happened, error.what_to_do) if part)
+    return join(tag("strong", f"{error.title.rstrip('.')}."), " ", told)
 
 
-def notify(message: str, title: str = "Done") -> None:
+def notify(message: str) -> None:
     """A short message that goes away by itself; plain text."""
-    gr.Info(text(message), title=text(title), duration=6)
+    gr.Info(text(message), duration=6)
 
 
 def _as_shown(error: Exception, where: str) -> gr.Error:
@@ -71,10 +77,10 @@ def _as_shown(error: Exception, where: str) -> gr.Error:
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, StudioError):
-        return gr.Error(message_of(error), title=text(error.title), duration=None, print_exception=False)
+        return gr.Error(message_of(error), title=error.title, duration=None, print_exception=False)
     log.exception("%s failed", where)
     return gr.Error(
-        "Something in the studio itself failed. Your run and your data are as they were. "
+        "<strong>That did not work.</strong> Something in the studio itself failed. Your run and your data are as they were. "
         "Try again; the details are in the terminal window.",
         title="That did not work",
         duration=None,
@@ -126,7 +132,10 @@ class Shell:
         )
         self.walkthrough: gr.Walkthrough | None = None
         self.views: list[StepView] = []
+        self._turn = itertools.count(1)
+        self._turns: OrderedDict[str, int] = OrderedDict()
         self._leads: list[tuple[Any, int | None]] = []
+        self._at_load: list[tuple[Any, list[Any], list[Any]]] = []
         self._refreshers: list[Any] = []
 
     # -- for the screens ----------------------------------------------------------------------------------------------
@@ -143,6 +152,10 @@ class Shell:
     def refresh(self, event: Any) -> None:
         """When ``event`` has succeeded: bring the row of steps up to date (a step became possible or done)."""
         self._refreshers.append(event)
+
+    def on_load(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+        """Call ``handler`` when the page opens."""
+        self._at_load.append((handler, inputs, outputs))
 
     guarded = staticmethod(guarded)
     notify = staticmethod(notify)
@@ -162,7 +175,7 @@ class Shell:
         self.walkthrough, self.views = walkthrough, views
         for event, step in self._leads:
             if step is None:
-                event.success(self.show, [self.run_id], self.everything, **QUIET)
+                event.success(self._show_run, [self.run_id], self.everything, **QUIET)
             else:
                 event.success(
                     functools.partial(self._show_one, step), [self.run_id], [*self.frame, *views[step].outputs], **QUIET
@@ -183,37 +196,42 @@ class Shell:
     def load(self, blocks: gr.Blocks) -> None:
         """When the page opens: the run and step of the address."""
         blocks.load(self._restore, None, [self.run_id, *self.everything], **QUIET)
+        for handler, inputs, outputs in self._at_load:
+            blocks.load(handler, inputs, outputs, queue=False, **QUIET)
 
     def _restore(self, request: gr.Request) -> Iterator[list[Any]]:
         wanted = dict(request.query_params)
         run = self._run(wanted.get("run"))
         step = wanted.get("step", "")
         run_id = run.id if run else None
-        for updates in self.show(run_id, int(step) - 1 if step.isdecimal() else None):
+        for updates in self.show(run_id, int(step) - 1 if step.isdecimal() else None, request):
             yield [run_id, *updates]
 
-    def show(self, run_id: str | None, step: int | None = None) -> Iterator[list[Any]]:
+    def _show_run(self, run_id: str | None, request: gr.Request) -> Iterator[list[Any]]:
+        yield from self.show(run_id, None, request)
+
+    def show(self, run_id: str | None, step: int | None, request: gr.Request) -> Iterator[list[Any]]:
         """Updates for :attr:`everything`: at once the frame, then the one step that is shown; the others stay."""
         run = self._run(run_id)
         step = journey.landing(run, step)
         before = sum(len(view.outputs) for view in self.views[:step])
         after = sum(len(view.outputs) for view in self.views[step + 1 :])
-        for frame, filled in self._entering(run, step):
+        for frame, filled in self._entering(run, step, request):
             yield [*frame, *[gr.skip()] * before, *filled, *[gr.skip()] * after]
 
-    def _show_one(self, step: int, run_id: str | None) -> Iterator[list[Any]]:
+    def _show_one(self, step: int, run_id: str | None, request: gr.Request) -> Iterator[list[Any]]:
         run = self._run(run_id)
         if self._possible(run, step):
-            for frame, filled in self._entering(run, step):
+            for frame, filled in self._entering(run, step, request):
                 yield [*frame, *filled]
         else:
             yield [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
 
-    def _pressed(self, run_id: str | None, event: gr.EventData) -> Iterator[list[Any]]:
+    def _pressed(self, run_id: str | None, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         """A step in the row was pressed."""
         step = event._data.get("step") if isinstance(event._data, dict) else None
         if isinstance(step, int) and 0 <= step < len(STEPS) and self._possible(self._run(run_id), step):
-            yield from self.show(run_id, step)
+            yield from self.show(run_id, step, request)
         else:
             yield [gr.skip()] * len(self.everything)
 
@@ -222,16 +240,26 @@ class Shell:
         """Whether the step can be shown; if not, the reason is told (a phone has no hover)."""
         why_not = journey.journey(run)[step].why_not
         if why_not:
-            gr.Info(text(why_not), title=text(STEPS[step]), duration=6)
+            notify(f"{STEPS[step]}: {why_not}")
         return not why_not
 
-    def _entering(self, run: RunFolder | None, step: int) -> Iterator[tuple[list[Any], list[Any]]]:
-        """First the frame with a sign of work going on, then the filled step."""
-        view = self.views[step]
+    def _entering(self, run: RunFolder | None, step: int, request: gr.Request) -> Iterator[tuple[list[Any], list[Any]]]:
+        """First the frame with a sign of work going on, then the filled step.
+
+        A person does not wait for a slow step: when they have gone elsewhere meanwhile, the late answer is dropped.
+        """
+        view, session = self.views[step], str(request.session_hash)
+        turn = self._turns[session] = next(self._turn)
+        self._turns.move_to_end(session)
+        while len(self._turns) > MAX_SESSIONS:
+            self._turns.popitem(last=False)
         if run is not None:
             yield self._frame(run, step, busy=True), [gr.skip()] * len(view.outputs)
-        filled = self._filled(view, run.id if run else None)
-        yield self._frame(run, step), filled
+        filled = self._filled(view, run.id if run else None, lambda: self._turns.get(session, turn) == turn)
+        if self._turns.get(session, turn) == turn:
+            yield self._frame(run, step), filled
+        else:
+            yield [gr.skip()] * len(self.frame), [gr.skip()] * len(view.outputs)
 
     def _frame(self, run: RunFolder | None, step: int, busy: bool = False) -> list[Any]:
         state = run.state() if run else None
@@ -249,15 +277,15 @@ class Shell:
         except (StudioError, OSError):
             log.warning("Could not note step %s of %s", step, run.id)
 
-    def _filled(self, view: StepView, run_id: str | None) -> list[Any]:
+    def _filled(self, view: StepView, run_id: str | None, still_wanted: Callable[[], bool]) -> list[Any]:
         try:
             updates = list(view.refresh(run_id))
             if len(updates) != len(view.outputs):
                 raise ValueError(f"{len(updates)} updates for {len(view.outputs)} outputs")
             return updates
         except Exception as error:  # noqa: BLE001  the step is shown all the same, with the reason on top
-            shown = _as_shown(error, "refresh")
-            gr.Warning(shown.message, title=shown.title, duration=None)
+            if still_wanted():
+                gr.Warning(_as_shown(error, "refresh").message, duration=None)
             return [gr.skip()] * len(view.outputs)
 
     def _run(self, run_id: str | None) -> RunFolder | None:
@@ -266,7 +294,7 @@ class Shell:
         try:
             return self.studio.run(run_id)
         except StudioError as error:
-            gr.Warning(message_of(error), title=text(error.title), duration=None)
+            gr.Warning(message_of(error), title=error.title, duration=None)
             return None
 
     def _header(self, run_id: str | None, step: int) -> str:

@@ -38,6 +38,7 @@ class Sidebar:
         shell.open(acted)
         shell.header.change(self._draw, [self.run_id, self.shown], [self.list, self.shown], queue=False, **QUIET)
         acted.success(self._draw, [self.run_id, self.shown], [self.list, self.shown], **QUIET)
+        shell.on_load(self._draw, [self.run_id, self.shown], [self.list, self.shown])
         shell.timer.tick(self._draw, [self.run_id, self.shown], [self.list, self.shown], queue=False, **QUIET)
 
     def _draw(self, run_id: str | None, shown: str) -> Any:
@@ -123,6 +124,7 @@ element.addEventListener('click', (event) => {
   }
 });
 document.addEventListener('click', (event) => {
-  if (menu && !menu.contains(event.target) && !element.contains(event.target)) close();
+  const path = event.composedPath();
+  if (menu && !path.includes(menu) && !path.includes(element)) close();
 });
 """

@@ -250,11 +250,18 @@ element.addEventListener('input', (event) => {
     part.querySelector('.ts-count').textContent = '';
   });
 });
+let waiting = 0;
 element.addEventListener('change', () => {
-  const [first, second] = read();
-  trigger('select', {train: Number(first.value), validation: Number(second.value)});
+  window.clearTimeout(waiting);
+  waiting = window.setTimeout(() => {
+    waiting = 0;
+    const [first, second] = read();
+    if (first) trigger('select', {train: Number(first.value), validation: Number(second.value)});
+  }, 350);
 });
-watch('value', () => read().forEach((handle) => { if (handle) handle.value = handle.getAttribute('value'); }));
+watch('value', () => {
+  if (!waiting) read().forEach((handle) => { if (handle) handle.value = handle.getAttribute('value'); });
+});
 """
 
 _TURN_JS = """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from studio.core.recipe import AppliedFix
     from studio.data.render import Segment
     from studio.data.stats import Bin
-    from studio.data.types import Change, Example, Finding
+    from studio.data.types import Change, Example, Finding, Fix
 
 SIGNS = {"stop": ("✕", "Stop"), "caution": ("!", "Caution"), "note": ("i", "Note")}
 EXAMPLE_CHARACTERS = 240
@@ -83,44 +83,54 @@ def cards(
 
 def _card(finding: Finding, preview_of: str, preview: Sequence[Change], can_change: bool) -> Safe:
     sign, word = SIGNS[finding.severity]
-    fix = next((f for f in finding.fixes if f.id == preview_of), None)
-    buttons: list[Safe] = []
-    if can_change:
-        for index, offered in enumerate(finding.fixes):
-            shown = offered.id == preview_of
-            buttons += [
-                _button("Hide preview" if shown else "Preview fix", "preview", finding.check, "" if shown else offered.id),
-                _button("Fix" if index == 0 and len(finding.fixes) == 1 else offered.title, "fix", finding.check, offered.id, strong=index == 0),
-            ]  # fmt: skip
-        if finding.severity != "stop" or not finding.fixes:
-            buttons.append(_button("Leave", "leave", finding.check, quiet=True))
+    shown = any(fix.id == preview_of for fix in finding.fixes)
+    may_leave = can_change and (finding.severity != "stop" or not finding.fixes)
     return tag(
         "article",
         tag(
             "h3",
             tag("span", sign, class_=f"ts-sign ts-{finding.severity}", aria_hidden="true"),
             tag("span", f"{word}: ", class_="ts-visually-hidden"),
-            finding.title,
+            tag("span", finding.title, class_="ts-finding-title"),
+            _button("Leave", "leave", finding.check, quiet=True) if may_leave else None,
         ),
         tag("p", finding.explanation),
         tag("ul", join(*(tag("li", clip(e, EXAMPLE_CHARACTERS)) for e in finding.examples[:2])), class_="ts-examples")
         if finding.examples
         else None,
-        tag("p", finding.fixes[0].title, ": ", finding.fixes[0].explanation, class_="ts-quiet")
+        tag("ul", join(*(_fix(finding, fix, preview_of, can_change) for fix in finding.fixes)), class_="ts-fixes")
         if finding.fixes
         else None,
-        tag("div", join(*buttons), class_="ts-buttons") if buttons else None,
-        changes(preview) if fix is not None else None,
+        changes(preview) if shown else None,
         class_=f"ts-finding ts-border-{finding.severity}",
         data_check=finding.check,
     )
 
 
-def _button(label: str, action: str, check: str, fix: str = "", *, strong: bool = False, quiet: bool = False) -> Safe:
+def _fix(finding: Finding, fix: Fix, preview_of: str, can_change: bool) -> Safe:
+    """One way to mend: its words, Preview fix, Fix."""
+    shown = fix.id == preview_of
+    buttons = tag(
+        "span",
+        _button(
+            "Hide preview" if shown else "Preview fix", "preview", finding.check, "" if shown else fix.id, of=fix.title
+        ),
+        _button("Fix", "fix", finding.check, fix.id, strong=True, of=fix.title),
+        class_="ts-buttons",
+    )
+    words = tag("span", tag("strong", fix.title), " ", tag("span", fix.explanation, class_="ts-quiet"))
+    return tag("li", words, buttons if can_change else None)
+
+
+def _button(
+    label: str, action: str, check: str, fix: str = "", *, strong: bool = False, quiet: bool = False, of: str = ""
+) -> Safe:
+    """``of`` tells buttons of the same word apart for those who hear the page."""
     kind = "ts-strong" if strong else "ts-plain" if quiet else ""
     return tag(
-        "button", label, type="button", class_=f"ts-button {kind}", data_action=action, data_check=check, data_fix=fix
-    )
+        "button", label, tag("span", f": {of}", class_="ts-visually-hidden") if of else None, type="button",
+        class_=f"ts-button {kind}", data_action=action, data_check=check, data_fix=fix,
+    )  # fmt: skip
 
 
 def changes(preview: Sequence[Change]) -> Safe:

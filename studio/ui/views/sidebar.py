@@ -156,8 +156,7 @@ def _line(entry: RunEntry, here: bool) -> Safe:
         tag(
             "button",
             tag("span", sign, class_=f"ts-dot ts-state-{entry.state}", aria_hidden="true"),
-            tag("span", tag("span", name, class_="ts-run-name"), tag("span", word, class_="ts-run-state"), class_="ts-run-text"),
-            sparkline(entry.losses),
+            tag("span", tag("span", name, class_="ts-run-name"), tag("span", word, sparkline(entry.losses), class_="ts-run-state"), class_="ts-run-text"),
             type="button",
             class_="ts-run",
             data_open=entry.id,
