@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from studio.data import privacy
 from studio.data.clean import (
@@ -21,15 +20,12 @@ from studio.data.clean import (
     tidy,
 )
 from studio.data.text import excerpt, normalise, plural, prompt_of, quoted, target_of, whole_of
-from studio.data.types import Example, Finding, Severity
-
-if TYPE_CHECKING:
-    from studio.tasks.base import CheckContext
+from studio.data.types import CheckContext, Example, Finding, Severity
 
 MAX_ROWS = 1_000
 MAX_EXAMPLES = 5
 _ORDER: dict[Severity, int] = {"stop": 0, "caution": 1, "note": 2}
-Check = Callable[[Sequence[Example], "CheckContext"], Finding | None]
+Check = Callable[[Sequence[Example], CheckContext], Finding | None]
 
 
 def check_chat(examples: Sequence[Example], context: CheckContext) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -132,6 +132,21 @@ class Finding:
     rows: tuple[int, ...] = ()
     examples: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What checks may need beside the examples.
+
+    Attributes:
+        token_lengths: One length in tokens per example, or None while the base's tokenizer is not on this machine.
+        max_length: The chosen limit in tokens, or None.
+        split_column: Whether the data names its own splits.
+    """
+
+    token_lengths: Sequence[int] | None = None
+    max_length: int | None = None
+    split_column: bool = False
 
 
 @dataclass(frozen=True)

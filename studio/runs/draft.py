@@ -29,7 +29,7 @@ from studio.data.clean import apply_fixes, preview
 from studio.data.load import load_files, load_hub, load_text, open_table, save_table
 from studio.data.render import Segment
 from studio.data.split import split_examples
-from studio.data.types import Change, Example, Finding, Reading, Splits, Table
+from studio.data.types import Change, CheckContext, Example, Finding, Reading, Splits, Table
 from studio.models import estimate as estimating
 from studio.models import suggest
 from studio.models.catalogue import find
@@ -38,7 +38,7 @@ from studio.models.types import BaseCard, Estimate
 from studio.runs.folder import RunFolder, RunState
 from studio.runs.splits import write_splits
 from studio.tasks import base as tasks
-from studio.tasks.base import CheckContext, Task
+from studio.tasks.base import Task
 from studio.training.types import Calibration
 
 SAMPLES: dict[str, tuple[str, str]] = {

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from studio.core.errors import DataError, StudioError
 from studio.core.recipe import DataOptions
 from studio.data.render import Segment
-from studio.data.types import Example, Finding, Reading, Table
+from studio.data.types import CheckContext, Example, Finding, Reading, Table
 from studio.training.types import TrainJob, TrainResult
 
 Playground = Literal["chat", "classify"]
@@ -107,23 +107,6 @@ class Task(Protocol):
     def evaluate(self, job: TrainJob, result: TrainResult) -> dict[str, Any]:
         """The report card's numbers, base and tuned on the test split; runs in a worker."""
         ...
-
-
-class CheckContext:
-    """What checks may need beside the examples.
-
-    Args:
-        token_lengths: One length in tokens per example, or None when no base has been chosen yet.
-        max_length: The chosen limit in tokens, or None.
-        split_column: Whether the data names its own splits.
-    """
-
-    def __init__(
-        self, token_lengths: Sequence[int] | None = None, max_length: int | None = None, split_column: bool = False
-    ) -> None:
-        self.token_lengths = token_lengths
-        self.max_length = max_length
-        self.split_column = split_column
 
 
 @lru_cache(maxsize=1)

@@ -10,8 +10,8 @@ from studio.core.recipe import DataOptions
 from studio.data.chat import chat_examples, describe_chat, read_chat
 from studio.data.checks import check_chat
 from studio.data.render import ChatRenderer, Segment
-from studio.data.types import Example, Finding, Message, Reading, Table
-from studio.tasks.base import CheckContext, ExportKind, Playground
+from studio.data.types import CheckContext, Example, Finding, Message, Reading, Table
+from studio.tasks.base import ExportKind, Playground
 from studio.training.types import TrainJob, TrainResult
 
 

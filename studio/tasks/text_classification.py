@@ -10,8 +10,8 @@ from studio.core.recipe import DataOptions
 from studio.data.checks import check_labels
 from studio.data.labels import describe_labels, label_examples, read_labels
 from studio.data.render import Segment, TextRenderer
-from studio.data.types import Example, Finding, Reading, Table
-from studio.tasks.base import CheckContext, ExportKind, Playground
+from studio.data.types import CheckContext, Example, Finding, Reading, Table
+from studio.tasks.base import ExportKind, Playground
 from studio.training.types import TrainJob, TrainResult
 
 
