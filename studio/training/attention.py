@@ -23,7 +23,7 @@ except ImportError:  # torch < 2.10
     varlen_attn = None
 
 PACKED = "tailor_packed"
-PLAIN = "sdpa"
+PLAIN = "plain"
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 
 
@@ -130,8 +130,15 @@ def inner_model(model: Any) -> Any:
 
 
 def use_attention(model: Any, implementation: str) -> None:
-    """Switch the model's attention; :data:`PACKED` wants flat batches, :data:`PLAIN` is for everything else."""
-    inner_model(model).set_attn_implementation(implementation)
+    """Switch to :data:`PACKED`, which wants flat batches, or back to :data:`PLAIN`, the model's own attention."""
+    inner = inner_model(model)
+    if implementation == PACKED and not is_packed(inner):
+        inner._attention_of_its_own = inner.config._attn_implementation
+    if implementation == PLAIN:
+        if not is_packed(inner):
+            return
+        implementation = inner._attention_of_its_own
+    inner.set_attn_implementation(implementation)
 
 
 def is_packed(model: Any) -> bool:

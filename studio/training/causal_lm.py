@@ -36,12 +36,14 @@ def prepare_causal_lm(
 ) -> engine.Work:
     """Everything up to the first step: rows as the model reads them, the model with its method, the fast path."""
     renderer, tokenizer = ChatRenderer.from_folder(base_path), load_tokenizer(base_path)
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = renderer.chat_template
     rows = chat_rows(renderer, train, recipe.training.max_length)
     if not len(rows):
         raise DataError(
             "There is nothing to learn from",
-            "No row has an answer within the longest allowed length.",
-            "Raise “Longest row”, or check which column holds the answers.",
+            "No row has an answer that fits into the longest allowed row.",
+            "Check which column holds the answers, or raise “Longest row”.",
         )
     held_back = chat_rows(renderer, validation, recipe.training.max_length)
     model, dtype = load_for_training(recipe, base_path)
@@ -74,8 +76,7 @@ def load_for_training(recipe: Recipe, base_path: Path) -> tuple[Any, Any]:
 def chat_rows(renderer: ChatRenderer, examples: Sequence[Example], max_length: int | None) -> Rows:
     """Rows with at least one learned token; the first token of a row has nothing before it and is never learned."""
     rows = []
-    for example in examples:
-        encoded = renderer.encode(example.get("messages", []), max_length)
+    for encoded in renderer.encode_many([example.get("messages", []) for example in examples], max_length):
         labels = [IGNORED, *encoded.labels[1:]]
         if any(label != IGNORED for label in labels):
             rows.append((encoded.ids, labels))

@@ -83,8 +83,8 @@ def label_rows(
     """The label's number stands at the text's last token, where a decoder answers."""
     number = {label: i for i, label in enumerate(labels)}
     rows = []
-    for example in examples:
-        ids = renderer.encode(example.get("text", ""), max_length)
+    encoded = renderer.encode_many([example.get("text", "") for example in examples], max_length)
+    for example, ids in zip(examples, encoded, strict=True):
         if ids and example.get("label") in number:
             rows.append((ids, [*[IGNORED] * (len(ids) - 1), number[example["label"]]]))
     return Rows(rows)
