@@ -241,7 +241,7 @@ def _read_zip(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
 
 
 def _read_members(archive: zipfile.ZipFile, name: str) -> list[tuple[FileInfo, Parsed]]:
-    every = [i for i in archive.infolist() if not i.is_dir() and not i.filename.startswith(("__MACOSX/", "."))]
+    every = [i for i in archive.infolist() if not i.is_dir() and not _hidden(i.filename)]
     what = next((w for prefix, w in _OFFICE.items() if any(i.filename.startswith(prefix) for i in every)), "an archive")
     readable = [i for i in every if Path(i.filename).suffix.lower() in EXTENSIONS and Path(i.filename).suffix != ".zip"]
     if what != "an archive" or not readable:
@@ -264,11 +264,17 @@ def _read_members(archive: zipfile.ZipFile, name: str) -> list[tuple[FileInfo, P
     with tempfile.TemporaryDirectory() as folder:
         for number, member in enumerate(readable):
             target = Path(folder) / str(number)
+            if member.file_size > MAX_MEMBER:
+                raise _too_large(name, MAX_MEMBER)
             with archive.open(member) as source:
                 left -= _copy(source, target, min(left, MAX_MEMBER), name)
             read.extend(_no_archive(target, member.filename.rsplit("/", 1)[-1]))
             target.unlink()
     return read
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith(".")
 
 
 def _copy(source: IO[bytes] | gzip.GzipFile, target: Path, limit: int, name: str) -> int:
@@ -278,13 +284,17 @@ def _copy(source: IO[bytes] | gzip.GzipFile, target: Path, limit: int, name: str
         while block := source.read(1 << 20):
             size += len(block)
             if size > limit:
-                raise DataError(
-                    "This archive is too large inside",
-                    f"Unpacked, {quoted(name)} would hold more than {limit // 2**20:,} MB.",
-                    "Unpack it yourself and choose the file with your rows.",
-                )
+                raise _too_large(name, limit)
             file.write(block)
     return size
+
+
+def _too_large(name: str, limit: int) -> DataError:
+    return DataError(
+        "This archive is too large inside",
+        f"Unpacked, {quoted(name)} would hold more than {limit // 2**20:,} MB.",
+        "Unpack it yourself and choose the file with your rows.",
+    )
 
 
 def _no_archive(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:

@@ -125,7 +125,7 @@ def parse_document(text: str) -> Parsed:
         several = _one_after_another(text)
         if several:
             return _shaped(several, "JSON", [])
-        cut = error.pos >= len(text.rstrip()) - 1
+        cut = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
         raise DataError(
             "This JSON file ends too early" if cut else "This is not valid JSON",
             f"Reading stopped at line {error.lineno:,}, character {error.colno:,}: {error.msg}.",

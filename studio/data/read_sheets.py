@@ -55,11 +55,12 @@ def read_workbook(path: Path, name: str) -> Parsed:
 
     _refuse_bomb(path, name)
     try:
-        workbook = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        try:
-            return _first_sheet(workbook, name)
-        finally:
-            workbook.close()
+        with path.open("rb") as file:  # given a path, openpyxl would believe the name
+            workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            try:
+                return _first_sheet(workbook, name)
+            finally:
+                workbook.close()
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken workbook fails inside openpyxl in dozens of ways

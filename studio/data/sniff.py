@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from studio.core.errors import DataError
+from studio.data.text import plural
 
 Kind = Literal["text", "parquet", "zip", "gzip"]
 SAMPLE_BYTES = 256 * 1024
@@ -144,14 +145,16 @@ def encoding_of(path: Path, name: str) -> Encoding:
     control = sum(head.count(bytes([b])) for b in range(32) if b not in (9, 10, 12, 13, 27))
     if control > max(8, len(head) // 20):
         raise DataError("This file is not text", f"“{name}” holds binary data, whatever its name says.", _SAVE_AS)
-    good, bad, around = _utf8_check(path)
+    good, bad, sample = _utf8_check(path)
     if not bad:
         return Encoding("utf-8")
     if good > bad:
         return Encoding(
-            "utf-8", "studio_cp1252", f"{bad:,} characters were not valid UTF-8 and were read as Windows text (cp1252)."
+            "utf-8",
+            "studio_cp1252",
+            f"{plural(bad, 'character was', 'characters were')} not valid UTF-8 and read as Windows text (cp1252).",
         )
-    guess = _code_page(around)
+    guess = _code_page(sample)
     return Encoding(guess, "replace", f"The text is not UTF-8; it was read as {guess}.")
 
 
@@ -170,40 +173,38 @@ def _wide(head: bytes) -> str:
 
 
 def _utf8_check(path: Path) -> tuple[int, int, bytes]:
-    """(valid multi-byte characters, invalid bytes, text around the invalid bytes); reads the file once, in pieces."""
+    """(bytes of valid multi-byte characters, invalid places, whole lines around the first of them).
+
+    Reads the file once, in pieces.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     good = bad = 0
-    around = bytearray()
-    rest = b""
+    sample = b""
     with path.open("rb") as file:
-        while True:
-            chunk = file.read(1 << 20)
-            block = rest + chunk
-            rest = b""
-            while block:
-                try:
-                    text = block.decode("utf-8")
-                    good += len(block) - len(text)
-                    break
-                except UnicodeDecodeError as error:
-                    good += error.start - len(block[: error.start].decode("utf-8"))
-                    if error.end == len(block) and chunk and "unexpected end" in error.reason:
-                        rest = block[error.start :]
-                        break
-                    bad += 1
-                    if len(around) < 64 * 1024:
-                        around += block[max(0, error.start - 200) : error.end + 200] + b"\n"
-                    elif bad > 10_000:
-                        return good, bad, bytes(around)
-                    block = block[error.end :]
-            if not chunk:
-                return good, bad, bytes(around)
+        while chunk := file.read(1 << 20):
+            text = decoder.decode(chunk)
+            wrong = text.count("\ufffd") - chunk.count(b"\xef\xbf\xbd")
+            good += max(0, len(chunk) - len(text))
+            if wrong > 0 and not bad:
+                sample = chunk[max(0, chunk.rfind(b"\n", 0, _first_bad(chunk)) + 1) :][: 32 * 1024]
+            bad += max(0, wrong)
+        bad += decoder.decode(b"", final=True).count("\ufffd")
+    return good, bad, sample or b"\xff"
+
+
+def _first_bad(chunk: bytes) -> int:
+    try:
+        chunk.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
 
 
 def _code_page(sample: bytes) -> str:
     """The likeliest one-language encoding, with Western European preferred when it reads about as well as the best."""
     from charset_normalizer import from_bytes
 
-    matches = from_bytes(sample[: 64 * 1024], cp_isolation=_CODE_PAGES, enable_fallback=False)
+    matches = from_bytes(sample, cp_isolation=_CODE_PAGES, enable_fallback=False)
     best = matches.best()
     if best is None:
         return "cp1252"

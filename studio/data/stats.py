@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 _LANGUAGES = {
     "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali", "bs": "Bosnian",
@@ -42,15 +44,37 @@ def language(texts: Iterable[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _vote(pieces: tuple[str, ...]) -> str:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    # The model takes 70 MB; it is loaded for this sample and let go, for the app should stay small.
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    found = Counter(_LANGUAGES.get(code, code) for code, _ in map(identifier.classify, pieces))
+    with _lock:
+        identifier = _identifier()
+        found = Counter(_LANGUAGES.get(code, code) for code, _ in map(identifier.classify, pieces))
     (first, count), total = found.most_common(1)[0], len(pieces)
     if count >= 0.8 * total:
         return first
     return f"mostly {first}" if count >= 0.5 * total else "several languages"
+
+
+_lock = threading.Lock()
+_held: dict[str, Any] = {}
+_HOLD_S = 60.0
+
+
+def _identifier() -> Any:
+    """The model: half a second to load and 70 MB to hold, so it is kept for a minute of use and then let go."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    if "timer" in _held:
+        _held["timer"].cancel()
+    if "model" not in _held:
+        _held["model"] = LanguageIdentifier.from_model_file(MODEL_FILE)
+    _held["timer"] = threading.Timer(_HOLD_S, _let_go)
+    _held["timer"].daemon = True
+    _held["timer"].start()
+    return _held["model"]
+
+
+def _let_go() -> None:
+    with _lock:
+        _held.clear()
 
 
 @dataclass(frozen=True)
