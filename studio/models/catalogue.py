@@ -135,12 +135,23 @@ def find(base_id: str, workspace: Workspace) -> BaseCard:
             return _with_path(card, workspace)
     if not wanted:
         raise ModelError("No base is chosen", "The recipe names no base model.", "Choose a base.")
-    folder = Path(wanted).expanduser()
-    if wanted.startswith(("/", ".", "~")) or "\\" in wanted or (folder / "config.json").is_file():
+    folder = _folder(wanted)
+    if folder is not None:
         return inspect_folder(folder)
     if fetch.is_hub_id(wanted):
         return _with_path(fetch.describe(wanted, workspace), workspace)
     raise _unknown(wanted)
+
+
+def _folder(wanted: str) -> Path | None:
+    """The path that ``wanted`` means, if it means one rather than an id."""
+    try:
+        path = Path(wanted).expanduser()
+        meant = wanted.startswith(("/", ".", "~")) or "\\" in wanted or (path / "config.json").is_file()
+        path.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return path if meant else None
 
 
 def suggested(

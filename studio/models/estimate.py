@@ -146,7 +146,7 @@ def planned_steps(training: TrainingOptions, rows: int) -> int:
     if training.max_steps:
         return training.max_steps
     each = math.ceil(max(1, rows) / effective_batch(training))
-    return max(1, math.ceil(each * (training.epochs or 1)))
+    return max(1, math.ceil(round(each * (training.epochs or 1), 6)))
 
 
 def passes(training: TrainingOptions, rows: int) -> float:
@@ -173,11 +173,11 @@ def verdict_for(memory: float, available: float) -> Verdict:
     return "tight" if memory <= _TIGHT * available else "won't fit"
 
 
-def computes_in_16_bit(training: TrainingOptions, card: BaseCard, hardware: Hardware) -> bool:
+def computes_in_16_bit(training: TrainingOptions, hardware: Hardware) -> bool:
     """Whether matrix products run in bf16 or fp16."""
     chosen = training.precision
     if chosen == "auto":
-        chosen = practice.precision(card.parameters, hardware)[0]
+        chosen = practice.precision(hardware)[0]
     return chosen in ("bf16", "fp16")
 
 
@@ -209,7 +209,7 @@ def memory_gib(
     task: str = "chat",
 ) -> float:
     """Highest memory of training, by the formula at the top of this module."""
-    half = computes_in_16_bit(training, card, hardware)
+    half = computes_in_16_bit(training, hardware)
     learning = trainable(card, method, task, facts.labels)
     n, h = float(card.parameters), float(card.hidden_size or 1)
     adapter = method.kind in ("lora", "qlora")

@@ -83,11 +83,9 @@ LENGTH_STEP = 64
 LENGTH_SLACK = 1.5
 """Rows beyond the 99th percentile are kept whole when the longest is at most this many times as long."""
 
-BF16_ON_CPU_FROM = 10_000_000
-"""Below this many weights float32 is as fast on a processor, bf16 or not: the conversions cost what they save."""
 _NO_BF16 = tuple(
     re.compile(rf"\b{name}")
-    for name in (r"T4\b", "V100", "P100", "P40", r"P4\b", "K80", "M60", "GTX", r"RTX 20\d\d", "TITAN", r"Quadro RTX")
+    for name in (r"T4\b", "V100", "P100", "P40", r"P4\b", "K80", "M60", "GTX", "RTX 20[678]0", "TITAN", r"Quadro RTX")
 )
 """NVIDIA cards older than Ampere, which compute fp16 fast and bf16 not."""
 
@@ -117,13 +115,13 @@ def epochs(rows: int, batch_size: int, preset: str, parameters: int) -> int:
     return max(low, min(high, wanted))
 
 
-def precision(parameters: int, hardware: Hardware) -> tuple[Literal["bf16", "fp16", "float32"], str]:
+def precision(hardware: Hardware) -> tuple[Literal["bf16", "fp16", "float32"], str]:
     """(number format, why) for ``auto``."""
     if hardware.device == "cuda":
         name = f" {hardware.gpus[0].name.replace('-', ' ')} "
         if any(pattern.search(name) for pattern in _NO_BF16):
             return "fp16", "this graphics card is fast in fp16 and does not know bf16"
         return "bf16", "this graphics card computes it fast and it is safe"
-    if hardware.device == "cpu" and hardware.cpu_bf16 and parameters >= BF16_ON_CPU_FROM:
+    if hardware.device == "cpu" and hardware.cpu_bf16:
         return "bf16", "this processor computes it fast"
-    return "float32", "the exact format, and the fastest here for this base"
+    return "float32", "the exact format; this machine gains nothing from 16 bit"

@@ -37,7 +37,7 @@ def resolve(recipe: Recipe, card: BaseCard, facts: DataFacts, hardware: Hardware
     """
     draft = _Draft(recipe)
     method, training = draft.recipe.method, draft.recipe.training
-    draft.fill("training.precision", *practice.precision(card.parameters, hardware), open_value="auto")
+    draft.fill("training.precision", *practice.precision(hardware), open_value="auto")
     _fill_length(draft, card, facts)
     if method.kind is None:
         kind, why = _method(draft.recipe, card, facts, hardware)
