@@ -23,8 +23,9 @@ from studio.core.errors import RunError
 from studio.data.render import ChatRenderer, TextRenderer
 from studio.data.types import Message
 from studio.inference.dialogue import Ends, Prompt, ends_of, fit
-from studio.inference.sampling import Sampling, SharedDice
+from studio.inference.sampling import SharedDice
 from studio.inference.streaming import OnText, RowStream
+from studio.inference.types import Sampling
 from studio.inference.voices import Voice, Voices, load_voices
 
 Side = Literal["base", "tuned"]

@@ -53,6 +53,7 @@ class Playground:
         self._guard = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._over = threading.Event()
         self._number = 0
         self._current = 0
         self._token = ""
@@ -184,16 +185,21 @@ class Playground:
                 "Try again when it has its answer, or stop it there.",
                 code="busy",
             )
-        finished = False
+        finished = heard = retried = False
         try:
             number = self._begin(question, token)
             while True:
                 reply = self._replies.get()
+                if reply is None and not heard and not retried:
+                    # It was ending already (idle, or after a failure) when the question was written: ask a fresh one.
+                    retried, number = True, self._begin(question, token)
+                    continue
                 if reply is None:
                     finished = True
                     raise _gone(self._exit_code())
                 if reply.get("id") != number:
                     continue
+                heard = True
                 if reply["type"] in {"end", "error"}:
                     finished = True
                     if reply["type"] == "error":
@@ -221,7 +227,7 @@ class Playground:
         raise _gone(None)
 
     def _ensure_process(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._alive(self._process):
             return
         if not (self.run_dir / "state.json").is_file():
             raise RunError("This run is gone", f"“{self.run_dir.name}” is no longer there.", "Choose another run.")
@@ -231,8 +237,13 @@ class Playground:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
             )  # fmt: skip
         replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        threading.Thread(target=_listen, args=(process, replies), name="playground", daemon=True).start()
-        self._process, self._replies = process, replies
+        over = threading.Event()
+        threading.Thread(target=_listen, args=(process, replies, over), name="playground", daemon=True).start()
+        self._process, self._replies, self._over = process, replies, over
+
+    def _alive(self, process: subprocess.Popen[str]) -> bool:
+        """Not yet ended; one that has closed its end of the talk is about to."""
+        return process.poll() is None and not self._over.is_set()
 
     def _write(self, message: dict[str, Any]) -> bool:
         process = self._process
@@ -300,7 +311,9 @@ def _answer(reply: dict[str, Any], so_far: dict[str, str], notes: list[str]) -> 
     return answer
 
 
-def _listen(process: subprocess.Popen[str], replies: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+def _listen(
+    process: subprocess.Popen[str], replies: queue.SimpleQueue[dict[str, Any] | None], over: threading.Event
+) -> None:
     """Pass on what the process says; None when it has ended."""
     try:
         for line in process.stdout or ():
@@ -313,6 +326,7 @@ def _listen(process: subprocess.Popen[str], replies: queue.SimpleQueue[dict[str,
     except ValueError:
         pass
     finally:
+        over.set()
         replies.put(None)
 
 

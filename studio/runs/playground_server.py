@@ -109,7 +109,7 @@ class Server:
     def _replies(
         self, pair: Answers, question: dict[str, Any], cancelled: Callable[[], bool]
     ) -> Iterator[dict[str, Any]]:
-        from studio.inference.sampling import Sampling
+        from studio.inference.types import Sampling
 
         identity = {f"{side}_identity": text for side, text in pair.identity().items()}
         match question.get("op"):

@@ -25,14 +25,16 @@ QUIET = {
 }
 
 
-def start(command: Sequence[str], **pipes: Any) -> subprocess.Popen[Any]:
+def start(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
     """Start ``command`` in its own session, so that neither Ctrl-C nor the app's end reaches it.
 
     Args:
-        pipes: ``stdin``, ``stdout``, ``stderr`` as for ``Popen``; /dev/null where not given.
+        options: As for ``Popen``; ``stdin``, ``stdout`` and ``stderr`` are /dev/null where not given.
     """
-    streams = {name: pipes.get(name, subprocess.DEVNULL) for name in ("stdin", "stdout", "stderr")}
-    return subprocess.Popen(list(command), env={**os.environ, **QUIET}, start_new_session=True, **streams)
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    return subprocess.Popen(
+        list(command), **{"env": {**os.environ, **QUIET}, "start_new_session": True, **streams, **options}
+    )
 
 
 def module(name: str, *arguments: str | Path) -> list[str]:

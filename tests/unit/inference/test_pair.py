@@ -11,7 +11,7 @@ import torch
 from studio.core.errors import ModelError, RunError
 from studio.inference import dialogue
 from studio.inference.pair import Pair
-from studio.inference.sampling import Sampling
+from studio.inference.types import Sampling
 from studio.models.weights import weights_hash
 
 ASK = [{"role": "user", "content": "What should a lamp cost?"}]

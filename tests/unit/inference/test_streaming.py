@@ -3,11 +3,19 @@
 import pytest
 import torch
 
-from studio.inference.sampling import Sampling, SharedDice
+from studio.inference.sampling import SharedDice
 from studio.inference.streaming import IncrementalText, RowStream
+from studio.inference.types import Sampling
 from studio.models.load import load_tokenizer
 
-TEXTS = ["A lamp for 12 €.", "日本語のランプ", "🪔🕯️ and 👩‍👩‍👧", "naïve — “quoted”\n\ttab", " leading space", "e\u0301 a\u030a"]
+TEXTS = [
+    "A lamp for 12 €.",
+    "日本語のランプ",
+    "🪔🕯️ and 👩‍👩‍👧",
+    "naïve — “quoted”\n\ttab",
+    " leading space",
+    "e\u0301 a\u030a",
+]
 
 
 @pytest.fixture(scope="module")
