@@ -19,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from studio.core.errors import ModelError, RunError
+from studio.core.errors import ModelError, RunError, StudioError
 from studio.models.weights import weight_files, weights_hash
 
 __all__ = ["load_causal_lm", "load_sequence_classifier", "load_tokenizer", "weights_hash"]
@@ -140,6 +140,8 @@ def _checked(path: Path | str) -> Path:
 def _in_words(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
+    except StudioError:
+        raise
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise RunError(
             "There is not enough memory",
