@@ -61,10 +61,10 @@ def create_app(studio: StudioContext) -> gr.Blocks:
 
         from studio.ui.shell import Shell
         from studio.ui.sidebar import Sidebar
-        from studio.ui.steps import step_modules
+        from studio.ui.steps import compare, data, export, model, prepare, train
         from studio.ui.views.journey import STEPS
 
-        modules = step_modules()
+        modules = (data, prepare, model, train, compare, export)
         with gr.Blocks(
             title="Tailor Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, CACHE_SECONDS)
         ) as blocks:
@@ -76,8 +76,8 @@ def create_app(studio: StudioContext) -> gr.Blocks:
                 for index, module in enumerate(modules):
                     with gr.Step(STEPS[index], id=index, elem_id=f"ts-step-{index}"):
                         views.append(module.build(studio, run_id, shell))
-            shell.finish(walkthrough, views)
             sidebar.finish(shell)
+            shell.finish(walkthrough, views)
             shell.load(blocks)
     return blocks
 

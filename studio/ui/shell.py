@@ -10,8 +10,6 @@ shell needs to fill it. To lead on to another step: ``shell.go_to(button.click(.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
 import logging
 from collections import OrderedDict
@@ -24,8 +22,9 @@ import gradio as gr
 from studio.core.errors import StudioError
 from studio.runs.folder import ACTIVE, RunFolder
 from studio.ui.context import StudioContext
+from studio.ui.messages import as_shown, guarded, message_of, notify
+from studio.ui.pulse import QUIET, Pulse
 from studio.ui.views import journey
-from studio.ui.views.html import join, tag, text
 from studio.ui.views.journey import COMPARE, DATA, EXPORT, MODEL, PREPARE, STEPS, TRAIN
 
 __all__ = [
@@ -34,8 +33,6 @@ __all__ = [
 
 log = logging.getLogger("studio.ui")
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-"""Keywords for every event that needs no progress bar: ``button.click(fn, …, **QUIET)``."""
 
 MAX_SESSIONS = 1000
 """Browser sessions whose last navigation is remembered."""
@@ -61,61 +58,6 @@ class StepView:
     tick_outputs: list[Any] = field(default_factory=list)
 
 
-def message_of(error: StudioError) -> str:
-    """Title, what happened and what to do, as escaped HTML for a toast."""
-    told = " ".join(part for part in (error.what_happened, error.what_to_do) if part)
-    return join(tag("strong", f"{error.title.rstrip('.')}."), " ", told)
-
-
-def notify(message: str) -> None:
-    """A short message that goes away by itself; plain text."""
-    gr.Info(text(message), duration=6)
-
-
-def _as_shown(error: Exception, where: str) -> gr.Error:
-    """The error as the page shows it. Raised, it also stops what hangs on the handler's success."""
-    if isinstance(error, gr.Error):
-        return error
-    if isinstance(error, StudioError):
-        return gr.Error(message_of(error), title=error.title, duration=None, print_exception=False)
-    log.exception("%s failed", where)
-    return gr.Error(
-        "<strong>That did not work.</strong> Something in the studio itself failed. Your run and your data are as they were. "
-        "Try again; the details are in the terminal window.",
-        title="That did not work",
-        duration=None,
-        print_exception=False,
-    )
-
-
-def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap an event handler so that no traceback ever reaches the page.
-
-    A :class:`StudioError` is shown in its own words; anything else as a plain sentence, its traceback in the log.
-    Works for generators too. What was chained with ``.success`` does not run.
-    """
-    where = getattr(handler, "__qualname__", repr(handler))
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def stream(*arguments: Any, **named: Any) -> Any:
-            try:
-                yield from handler(*arguments, **named)
-            except Exception as error:  # noqa: BLE001  the boundary where every error becomes words
-                raise _as_shown(error, where) from None
-
-        return stream
-
-    @functools.wraps(handler)
-    def call(*arguments: Any, **named: Any) -> Any:
-        try:
-            return handler(*arguments, **named)
-        except Exception as error:  # noqa: BLE001
-            raise _as_shown(error, where) from None
-
-    return call
-
-
 class Shell:
     """Made once per page layout, before the steps; :meth:`finish` wires it when all steps are there."""
 
@@ -132,10 +74,10 @@ class Shell:
         )
         self.walkthrough: gr.Walkthrough | None = None
         self.views: list[StepView] = []
-        self._turn = itertools.count(1)
+        self._counter = itertools.count(1)
         self._turns: OrderedDict[str, int] = OrderedDict()
         self._leads: list[tuple[Any, int | None]] = []
-        self._at_load: list[tuple[Any, list[Any], list[Any]]] = []
+        self.pulse = Pulse()
         self._refreshers: list[Any] = []
 
     # -- for the screens ----------------------------------------------------------------------------------------------
@@ -152,10 +94,6 @@ class Shell:
     def refresh(self, event: Any) -> None:
         """When ``event`` has succeeded: bring the row of steps up to date (a step became possible or done)."""
         self._refreshers.append(event)
-
-    def on_load(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-        """Call ``handler`` when the page opens."""
-        self._at_load.append((handler, inputs, outputs))
 
     guarded = staticmethod(guarded)
     notify = staticmethod(notify)
@@ -177,27 +115,19 @@ class Shell:
             if step is None:
                 event.success(self._show_run, [self.run_id], self.everything, **QUIET)
             else:
-                event.success(
-                    functools.partial(self._show_one, step), [self.run_id], [*self.frame, *views[step].outputs], **QUIET
-                )
+                event.success(self._shower(step), [self.run_id], [*self.frame, *views[step].outputs], **QUIET)
         for event in self._refreshers:
-            event.success(self._header, [self.run_id, self.step], [self.header], **QUIET)
+            event.success(self.row, [self.run_id, self.step], [self.header], **QUIET)
         self.header.select(self._pressed, [self.run_id], self.everything, **QUIET)
         for index, view in enumerate(views):
             if view.on_tick is not None:
-                self.timer.tick(
-                    functools.partial(self._tick, index),
-                    [self.run_id, self.step, memory := gr.State({})],
-                    [memory, self.header, *view.tick_outputs],
-                    queue=False,
-                    **QUIET,
-                )
+                self.pulse.add(view.on_tick, view.tick_outputs, index)
+        self.pulse.finish(self)
 
     def load(self, blocks: gr.Blocks) -> None:
         """When the page opens: the run and step of the address."""
         blocks.load(self._restore, None, [self.run_id, *self.everything], **QUIET)
-        for handler, inputs, outputs in self._at_load:
-            blocks.load(handler, inputs, outputs, queue=False, **QUIET)
+        self.pulse.load(blocks)
 
     def _restore(self, request: gr.Request) -> Iterator[list[Any]]:
         wanted = dict(request.query_params)
@@ -219,13 +149,18 @@ class Shell:
         for frame, filled in self._entering(run, step, request):
             yield [*frame, *[gr.skip()] * before, *filled, *[gr.skip()] * after]
 
-    def _show_one(self, step: int, run_id: str | None, request: gr.Request) -> Iterator[list[Any]]:
-        run = self._run(run_id)
-        if self._possible(run, step):
-            for frame, filled in self._entering(run, step, request):
-                yield [*frame, *filled]
-        else:
-            yield [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
+    def _shower(self, step: int) -> Callable[..., Iterator[list[Any]]]:
+        """A handler that leads to one step."""
+
+        def show_one(run_id: str | None, request: gr.Request) -> Iterator[list[Any]]:
+            run = self._run(run_id)
+            if self._possible(run, step):
+                for frame, filled in self._entering(run, step, request):
+                    yield [*frame, *filled]
+            else:
+                yield [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
+
+        return show_one
 
     def _pressed(self, run_id: str | None, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         """A step in the row was pressed."""
@@ -249,17 +184,26 @@ class Shell:
         A person does not wait for a slow step: when they have gone elsewhere meanwhile, the late answer is dropped.
         """
         view, session = self.views[step], str(request.session_hash)
-        turn = self._turns[session] = next(self._turn)
+        turn = self._turns[session] = next(self._counter)
         self._turns.move_to_end(session)
         while len(self._turns) > MAX_SESSIONS:
             self._turns.popitem(last=False)
         if run is not None:
             yield self._frame(run, step, busy=True), [gr.skip()] * len(view.outputs)
-        filled = self._filled(view, run.id if run else None, lambda: self._turns.get(session, turn) == turn)
-        if self._turns.get(session, turn) == turn:
+        filled = self._filled(view, run.id if run else None, lambda: self.turn(session) in (0, turn))
+        if self.turn(session) in (0, turn):
             yield self._frame(run, step), filled
         else:
             yield [gr.skip()] * len(self.frame), [gr.skip()] * len(view.outputs)
+
+    def turn(self, session: str) -> int:
+        """A number that grows with each navigation of a browser session; 0 when it is not known."""
+        return self._turns.get(session, 0)
+
+    def row(self, run_id: str | None, step: int) -> str:
+        """The row of steps as it is now."""
+        run = self._run(run_id)
+        return journey.header(journey.journey(run), step, run.id if run else None)
 
     def _frame(self, run: RunFolder | None, step: int, busy: bool = False) -> list[Any]:
         state = run.state() if run else None
@@ -285,7 +229,7 @@ class Shell:
             return updates
         except Exception as error:  # noqa: BLE001  the step is shown all the same, with the reason on top
             if still_wanted():
-                gr.Warning(_as_shown(error, "refresh").message, duration=None)
+                gr.Warning(as_shown(error, "refresh").message, duration=None)
             return [gr.skip()] * len(view.outputs)
 
     def _run(self, run_id: str | None) -> RunFolder | None:
@@ -296,32 +240,6 @@ class Shell:
         except StudioError as error:
             gr.Warning(message_of(error), title=error.title, duration=None)
             return None
-
-    def _header(self, run_id: str | None, step: int) -> str:
-        run = self._run(run_id)
-        return journey.header(journey.journey(run), step, run.id if run else None)
-
-    def _tick(self, index: int, run_id: str | None, step: int, memory: dict[str, Any]) -> Any:
-        view = self.views[index]
-        if step != index or not run_id or view.on_tick is None:
-            return gr.skip()
-        try:
-            answer = view.on_tick(run_id, memory)
-            if answer is None:
-                return gr.skip()
-            run = self.studio.run(run_id)
-            new_memory, updates = answer
-            row: Any = journey.header(journey.journey(run), step, run.id)
-            if new_memory.get("_row") == row:
-                shown = gr.skip()
-            else:
-                shown, new_memory = row, {**new_memory, "_row": row}
-            return [new_memory, shown, *updates]
-        except StudioError:
-            return gr.skip()
-        except Exception:
-            log.exception("tick of %s", STEPS[index])
-            return gr.skip()
 
 
 _HEADER_JS = """

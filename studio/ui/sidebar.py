@@ -6,7 +6,7 @@ of a run is made in the browser; what it asks for comes back as one event.
 
 from __future__ import annotations
 
-import logging
+import hashlib
 from typing import Any
 
 import gradio as gr
@@ -16,8 +16,6 @@ from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.shell import QUIET, Shell, guarded
 from studio.ui.views.sidebar import RunList, run_list
-
-log = logging.getLogger("studio.ui")
 
 
 class Sidebar:
@@ -30,24 +28,17 @@ class Sidebar:
             html('<div class="ts-brand">Tailor Studio</div>')
             self.new = gr.Button("+ New run", elem_id="ts-new-run", size="sm")
             self.list = html(elem_id="ts-run-list", js_on_load=_LIST_JS)
-            self.shown = gr.State("")
 
     def finish(self, shell: Shell) -> None:
         shell.open(self.new.click(guarded(lambda: None), None, self.run_id, **QUIET))
         acted = self.list.select(guarded(self._act), self.run_id, self.run_id, **QUIET)
         shell.open(acted)
-        shell.header.change(self._draw, [self.run_id, self.shown], [self.list, self.shown], queue=False, **QUIET)
-        acted.success(self._draw, [self.run_id, self.shown], [self.list, self.shown], **QUIET)
-        shell.on_load(self._draw, [self.run_id, self.shown], [self.list, self.shown])
-        shell.timer.tick(self._draw, [self.run_id, self.shown], [self.list, self.shown], queue=False, **QUIET)
+        shell.pulse.add(self._draw, [self.list])
 
-    def _draw(self, run_id: str | None, shown: str) -> Any:
-        try:
-            markup = run_list(self.runs.entries(), run_id)
-        except Exception:
-            log.exception("list of runs")
-            return gr.skip()
-        return gr.skip() if markup == shown else [markup, str(markup)]
+    def _draw(self, run_id: str | None, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+        markup = run_list(self.runs.entries(), run_id)
+        mark = hashlib.sha256(markup.encode()).hexdigest()
+        return None if memory.get("mark") == mark else ({"mark": mark}, [markup])
 
     def _act(self, current: str | None, event: gr.EventData) -> Any:
         """Open, rename or delete a run; answers with the run to show."""
