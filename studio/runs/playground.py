@@ -116,6 +116,17 @@ class Playground:
         answer = self._result({"op": "load"}, "")
         return {"base": answer["base_identity"], "tuned": answer["tuned_identity"]}
 
+    def warm(self) -> None:
+        """Begin to load the models, so that the first answer comes sooner. Returns at once; a failure is told when
+        somebody asks."""
+
+        def load() -> None:
+            with suppress(StudioError):
+                self.identity()
+
+        if not self.loaded:
+            threading.Thread(target=load, name="playground-warm", daemon=True).start()
+
     def answers(
         self,
         prompts: Sequence[str],

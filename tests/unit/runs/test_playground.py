@@ -68,6 +68,13 @@ def test_classes_and_identity(playground):
     assert playground.identity()["base"] == "adapter off · echo 000000"
 
 
+def test_warming_loads_in_the_background(playground, workspace):
+    playground.warm()
+    wait_for(lambda: playground.loaded and not playground.busy)
+    assert not any(c["status"] for c in playground.chat(ask("hi")))
+    Playground(workspace.runs_dir / "nowhere").warm()
+
+
 def test_a_table_comes_row_by_row(playground):
     rows = list(playground.answers(["x", "y"], {}, "sys"))
     assert [(r["prompt"], r["base"], r["tuned"], r["done"], r["total"]) for r in rows] == [
