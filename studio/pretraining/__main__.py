@@ -1,0 +1,5 @@
+"""``python -m studio.pretraining``."""
+
+from studio.pretraining.cli import main
+
+main()

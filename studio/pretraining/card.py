@@ -1,0 +1,102 @@
+"""The model card, put together from what the steps noted: sources, counts, curves and the comparison."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from studio.pretraining.settings import Settings
+from studio.runs.folder import read_events
+
+CURVE_ROWS = 12
+
+
+def write_card(settings: Settings, work: Path, run: Path, base: Path) -> None:
+    """Write ``base/README.md``. Words for a reader that no file holds (weaknesses) come from ``weaknesses.md`` beside it, if any."""
+    (base / "README.md").write_text(card_text(settings, work, run, base), encoding="utf-8")
+
+
+def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
+    facts, evaluation = _json(base / "training.json"), _json(base / "evaluation.json")
+    tokens, counts = _json(work / "tokens" / "tokens.json"), _json(work / "text" / "corpus.json")
+    shape = settings.shape
+    weaknesses = base / "weaknesses.md"
+    parts = [
+        f"# {base.name}",
+        f"A language model with {facts.get('parameters', 0) / 1e6:.1f} million parameters, trained from scratch for Tailor Studio: "
+        "small enough to load in a second and to be tuned in minutes on two processor cores. It is a practice base: made to learn "
+        "a style from your examples, not to know things.",
+        f"Stock `LlamaForCausalLM`: {shape.layers} layers, width {shape.hidden_size}, {shape.heads} heads "
+        f"({shape.key_value_heads} for keys and values), byte-level BPE with {settings.tokenizer.vocabulary:,} entries, tied "
+        f"embeddings, context {shape.context:,} (trained on windows of {settings.pretraining.stable.window} and "
+        f"{settings.pretraining.decay.window}), ChatML template with generation marks, bfloat16.",
+        "## Training",
+        f"{facts.get('tokens', 0) / 1e6:.1f} million tokens in {facts.get('step', 0):,} steps, {facts.get('seconds', 0) / 3600:.1f} "
+        "hours of wall-clock time on one thread of a shared processor. Muon for the matrices, AdamW for the rest, bfloat16 autocast; "
+        "warm-up, stable, decay; then an instruction stage with loss on the answers only. The recipe is `studio/pretraining`.",
+        curve_table(run / "events.jsonl"),
+        "## Text",
+        sources_table(settings, tokens, counts, facts.get("passes", {})),
+        "The text is not shipped. Left out: Shakespeare and verse (archaic), the larger part of the classics (it would have made the "
+        "model sound Victorian, and the budget of tokens does not reach it), paragraphs that repeat, markup, code, and a held-out part "
+        "of each source, chosen by hash, that nothing was trained on.",
+        "## Held-out loss",
+        losses_table(evaluation),
+        f"Compared with `{evaluation.get('other', '')}`, whose training text was drawn from the same sources without our held-out "
+        "part being kept from it: its numbers are, if anything, flattered. Bits a byte can be compared across the two vocabularies. "
+        "Answers to fifty everyday prompts, side by side, are in `answers.md`.",
+        "## Weaknesses",
+        weaknesses.read_text(encoding="utf-8").strip()
+        if weaknesses.is_file()
+        else "It invents facts and loses the thread.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def sources_table(settings: Settings, tokens: dict[str, int], counts: dict[str, Any], passes: dict[str, float]) -> str:
+    """Every source that some phase used, with licence and attribution."""
+    lines = [
+        "| source | licence | attribution | tokens (million) | times read in pre-training |",
+        "| --- | --- | --- | ---: | ---: |",
+    ]
+    for name in settings.used_sources():
+        source = settings.corpus.sources[name]
+        read = f"{passes[name]:.2f}" if name in passes else "-"
+        size = tokens.get(f"{name}/train", 0) / 1e6
+        lines.append(f"| {source.title} | {source.licence} | {source.attribution} | {size:.2f} | {read} |")
+    return "\n".join(lines)
+
+
+def losses_table(evaluation: dict[str, Any]) -> str:
+    losses = evaluation.get("losses")
+    if not losses:
+        return ""
+    lines = [
+        f"| source | {evaluation['base']}: nats a token | bits a byte | {evaluation['other']}: nats a token | bits a byte |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, mine in losses["base"].items():
+        theirs = losses["other"][name]
+        lines.append(
+            f"| {name} | {mine['nats_per_token']:.3f} | {mine['bits_per_byte']:.3f} "
+            f"| {theirs['nats_per_token']:.3f} | {theirs['bits_per_byte']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def curve_table(events_path: Path) -> str:
+    """Held-out loss over the run, a few rows of it."""
+    events, _ = read_events(events_path)
+    found = [e for e in events if e.get("kind") == "metric" and e.get("validation_losses")]
+    if not found:
+        return ""
+    every = max(1, -(-len(found) // CURVE_ROWS))
+    chosen = [e for i, e in enumerate(found) if i % every == 0 or i == len(found) - 1]
+    lines = ["| step | million tokens | held-out loss (nats a token, mixture) |", "| ---: | ---: | ---: |"]
+    lines += [f"| {e['step']:,} | {e['tokens'] / 1e6:.2f} | {e['validation_loss']:.3f} |" for e in chosen]
+    return "\n".join(lines)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,0 +1,94 @@
+"""What is exported is a model folder that every tool can open; the evaluation and the card read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from studio.core.errors import StudioError
+from studio.pretraining.card import card_text
+from studio.pretraining.evaluate import answers_table, evaluate, read_prompts, write_evaluation
+from studio.pretraining.export import export
+from studio.pretraining.pretrain import Job, checkpoint_path, train_phase
+from studio.pretraining.probe import passages
+from studio.pretraining.settings import Settings, read_settings
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_settings: Settings, tiny_work: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run, folder = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("export") / "tiny-0m"
+    train_phase("stable", Job(tiny_settings, tiny_work / "tokens", run, lambda *a, **k: None, steps=2))
+    export(tiny_settings, checkpoint_path(run, "stable"), tiny_work / "tokenizer", folder)
+    return folder
+
+
+def test_the_export_loads_and_answers(exported: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(exported)
+    model = AutoModelForCausalLM.from_pretrained(exported)
+    assert model.dtype == torch.bfloat16
+    assert model.config.model_type == "llama"
+    chat = [{"role": "user", "content": "Where is the fox?"}]
+    inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    output = model.generate(**inputs, max_new_tokens=3)
+    assert output.shape[1] <= inputs["input_ids"].shape[1] + 3
+    assert model.generation_config.do_sample
+
+
+def test_evaluation_gives_the_same_numbers_to_the_same_model(
+    exported: Path, tiny_work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.pretraining.evaluate.read_prompts", lambda: ["Where is the fox?"])
+    result: Any = evaluate(exported, exported, tiny_work / "text", ["stories", "talks"], characters=600)
+    assert result["losses"]["base"] == result["losses"]["other"]
+    assert result["losses"]["base"]["stories"]["bits_per_byte"] > 0
+    assert len(result["answers"]["base"]) == 1
+    write_evaluation(result, tmp_path)
+    assert (tmp_path / "answers.md").read_text(encoding="utf-8").count("\n") == 3
+
+
+def test_answers_stand_in_one_row_each() -> None:
+    table = answers_table(
+        {"base": "a", "other": "b", "prompts": ["p|q"], "answers": {"base": ["x\ny"], "other": ["z"]}}
+    )
+    assert table.splitlines()[2] == "| p\\|q | x y | z |"
+
+
+def test_the_card_names_every_source_with_its_licence(exported: Path, tiny_settings: Settings, tiny_work: Path) -> None:
+    text = card_text(tiny_settings, tiny_work, exported.parent, exported)
+    for source in tiny_settings.corpus.sources.values():
+        assert source.title in text
+        assert source.licence in text
+
+
+def test_there_are_fifty_different_prompts_and_none_is_in_our_own_training_text() -> None:
+    prompts = read_prompts()
+    assert len(set(prompts)) == 50
+    ours = Path(__file__).parents[3] / "studio" / "pretraining" / "everyday.txt"
+    asked = {
+        question.strip(" ?!.").lower()
+        for block in ours.read_text(encoding="utf-8").split("\n\n")
+        for question in block.splitlines()[0].split("|")
+    }
+    assert asked.isdisjoint({prompt.strip(" ?!.").lower() for prompt in prompts})
+
+
+def test_probe_passages_are_short_whole_sentences(tmp_path: Path) -> None:
+    good = "The " + "old miller walked to the river and back again. " * 5
+    path = tmp_path / "held_out.jsonl"
+    path.write_text(
+        "\n".join(f'{{"text": "{text}", "source": "s"}}' for text in (good, "Too short.", good.replace(".", ""), good)),
+        encoding="utf-8",
+    )
+    assert passages(path) == [(good.strip(), "s")]
+
+
+def test_the_shipped_settings_hold_and_unknown_ones_are_named(tmp_path: Path) -> None:
+    assert read_settings().used_sources()
+    path = tmp_path / "bad.yaml"
+    path.write_text("name: x\nspeed: 3\n", encoding="utf-8")
+    with pytest.raises(StudioError, match=r"(?s)speed.*|.*corpus"):
+        read_settings(path)
