@@ -66,9 +66,21 @@ def _fetch(wanted: str, config: str | None, split: str | None) -> Any:
     import datasets
 
     try:
+        _ask(wanted)
         return datasets.load_dataset(wanted, config, split=split)
     except Exception as error:  # noqa: BLE001 - the network, the Hub and every file reader fail in their own ways
         raise _explained(error, wanted, split) from None
+
+
+def _ask(wanted: str) -> None:
+    """One quick question to the Hub, so that no connection is told in seconds and not after many retries.
+
+    With ``HF_HUB_OFFLINE`` set it is not asked; a data set fetched before is then read from the cache.
+    """
+    import huggingface_hub
+
+    if not huggingface_hub.constants.HF_HUB_OFFLINE:
+        huggingface_hub.HfApi().dataset_info(wanted, timeout=10)
 
 
 def _explained(error: Exception, wanted: str, split: str | None) -> DataError:

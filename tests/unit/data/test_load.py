@@ -266,7 +266,7 @@ def test_hub_names_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*args: object) -> None:
         raise OfflineModeIsEnabled
 
-    monkeypatch.setattr("datasets.load_dataset", lambda *a, **k: offline())
+    monkeypatch.setattr(hub, "_ask", offline)
     with pytest.raises(DataError, match="cannot be reached") as caught:
         hub.load_hub("owner/name")
     assert caught.value.what_to_do
@@ -279,6 +279,7 @@ def test_hub_splits_and_label_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
     part = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}, features=features)
+    monkeypatch.setattr(hub, "_ask", lambda wanted: None)
     monkeypatch.setattr("datasets.load_dataset", lambda *a, **k: datasets.DatasetDict(train=part, test=part))
     table = hub.load_hub("owner/name")
     assert table.page(0, 1) == [{"text": "a", "label": "yes", "split": "train"}]
