@@ -62,9 +62,32 @@ def open_app(
             f"Listening on {host} would let anybody on the network train models and read your data.",
             "Add --auth user:password (or set TAILOR_AUTH), or leave --host out.",
         )
+    _serve(Workspace.open(workspace), host, port, credentials, browser)
+
+
+def _serve(workspace: Workspace, host: str, port: int, credentials: tuple[str, str] | None, browser: bool) -> None:
+    """Open the app, say where it is, and stay until Ctrl-C or SIGTERM. Runs that are going on go on."""
+    import signal
+
     from studio.ui.app import launch
 
-    launch(Workspace.open(workspace), host=host, port=port, auth=credentials, open_browser=browser)
+    running = launch(workspace, host=host, port=port, auth=[credentials] if credentials else None)
+    if running.port != port:
+        typer.echo(f"Port {port} is busy, so {running.port} is used.")
+    typer.echo(f"Tailor Studio is open at {running.url}")
+    typer.echo(f"Runs are kept in {workspace.root}. Ctrl-C closes the studio; a training run goes on.")
+    sys.stdout.flush()
+    if browser:
+        import webbrowser
+
+        webbrowser.open(running.url)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        running.wait()
+    except KeyboardInterrupt:
+        typer.echo("\nClosed.")
+    finally:
+        running.close()
 
 
 def parse_auth(text: str | None) -> tuple[str, str] | None:

@@ -69,12 +69,10 @@ class Draft:
         """
         files = [Path(p) for p in paths]
         table = load_files(files, names)
-        shown = list(names) if names else [p.name for p in files]
-        sources = [
-            Source(path=str(path.resolve()), sha256=info.sha256)
-            for path, info in zip(files, table.files, strict=False)
-        ]  # fmt: skip
-        return cls._begin(workspace, table, shown[0] if shown else "data", sources)
+        # An upload lies in a temporary folder: its own name and checksum say more than that path.
+        shown = list(names) if names else [str(p.resolve()) for p in files]
+        sources = [Source(path=path, sha256=info.sha256) for path, info in zip(shown, table.files, strict=False)]
+        return cls._begin(workspace, table, Path(shown[0]).name if shown else "data", sources)
 
     @classmethod
     def from_sample(cls, workspace: Workspace, name: str) -> Draft:
@@ -137,10 +135,14 @@ class Draft:
         if not recipe.data.sources:
             raise RecipeError([FieldProblem("data.sources", "Name at least one file.")])
         first = recipe.data.sources[0].path
+        files = [folder / source.path for source in recipe.data.sources]
         if first.startswith("hub:"):
             draft = cls.from_hub(workspace, first.removeprefix("hub:"))
+        elif not files[0].exists() and (folder / "data" / "table.parquet").is_file():
+            # A recipe inside a run folder: the rows lie beside it, whatever became of the uploaded file.
+            draft = cls._begin(workspace, open_table(folder / "data"), recipe.name, recipe.data.sources)
         else:
-            draft = cls.from_files(workspace, [folder / source.path for source in recipe.data.sources])
+            draft = cls.from_files(workspace, files)
         chosen = recipe.model_copy(deep=True)
         detected = draft.recipe()
         chosen.data.sources, chosen.data.fingerprint = detected.data.sources, detected.data.fingerprint
