@@ -122,7 +122,9 @@ class SettingsForm:
         reason = resolved.reasons.get(field.path, "") if resolved is not None else ""
         problem = " ".join(p.message for p in problems if p.field == field.path)
         shown: dict[str, Any] = {
-            "info": field_note(field.info, reason if is_computed(field.info, chosen) else "", problem),
+            "info": field_note(
+                field.info, reason if is_computed(field.info, chosen) and computed is not None else "", problem
+            ),
             "elem_classes": ["ts-field", "ts-field-wrong"] if problem else ["ts-field"],
         }
         if widget_kind(field.info) in {"number", "text"}:
@@ -153,7 +155,7 @@ def make_input(field: FormField) -> Any:
         case "choice":
             return gr.Dropdown(choices=choices(info, None), value=to_input(info, info.default), **common)
         case "slider":
-            return gr.Slider(info.minimum, info.maximum, value=info.default, step=0.01, **common)
+            return gr.Slider(info.minimum, info.maximum, value=info.default, step=0.01, buttons=[], **common)
         case "number":
             return gr.Number(value=info.default, placeholder=placeholder(info, None), **common)
         case "lines":
@@ -166,7 +168,7 @@ def choices(info: OptionInfo, computed: Any) -> list[tuple[str, str]]:
     listed = [(info.labels.get(choice, choice), choice) for choice in info.choices]
     if not info.optional:
         return listed
-    words = f"Automatic: {info.labels.get(computed, computed)}" if computed is not None else "Automatic"
+    words = f"Auto: {info.labels.get(computed, computed)}" if computed is not None else "Automatic"
     return [(words, AUTO), *listed]
 
 

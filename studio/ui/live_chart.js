@@ -6,7 +6,9 @@ const METRICS = ["loss", "validation_loss", "learning_rate", "gradient_norm", "t
 const PANELS = [["learning_rate", "Step size · learning rate"], ["gradient_norm", "Size of each change · gradient norm"],
   ["tokens_per_second", "Tokens a second"], ["memory_gib", "Memory, GB"]];
 const find = (selector) => element.querySelector(selector);
-const isPanels = Boolean(props.panels);
+// Written into the page and not handed over as props: those are lost when a component is updated before it is shown.
+const { script, panels } = find(".lc").dataset;
+const isPanels = panels === "true";
 
 let run = null, generation = 0, cursor = null, drawn = false, best = null, base = null;
 let timer = null, asking = false, failures = 0, visible = false;
@@ -21,7 +23,7 @@ function loadPlotly() {
   if (!window.tailorPlotly) {
     window.tailorPlotly = new Promise((done, fail) => {
       const tag = document.createElement("script");
-      tag.src = new URL(props.script, document.baseURI).href;
+      tag.src = new URL(script, document.baseURI).href;
       tag.onload = done;
       tag.onerror = () => { window.tailorPlotly = null; tag.remove(); fail(new Error("plotly")); };
       document.head.appendChild(tag);

@@ -14,6 +14,7 @@ import importlib.util
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -51,18 +52,17 @@ def build(workspace: Workspace, *, panels: bool = False, elem_id: str | None = N
 
     points.__name__, numbers.__name__ = "points", "numbers"
     here = files(__package__)
-    template = here.joinpath("live_chart.html").read_text(encoding="utf-8")
+    template = here.joinpath("live_chart.html").read_text(encoding="utf-8").replace("@empty@", EMPTY)
+    template = template.replace("@script@", quote(f"gradio_api/file={script.as_posix()}", safe="/=:"))
     return gr.HTML(
         value={"run": ""},
-        html_template=template.replace("@empty@", EMPTY),
+        html_template=template.replace("@panels@", str(panels).lower()),
         css_template=here.joinpath("live_chart.css").read_text(encoding="utf-8"),
         js_on_load=here.joinpath("live_chart.js").read_text(encoding="utf-8"),
         server_functions=[points, numbers],
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes=["ts-live-chart", "ts-live-panels" if panels else "ts-live-curve"],
-        script=f"gradio_api/file={script.as_posix()}",
-        panels=panels,
     )
 
 

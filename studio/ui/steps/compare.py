@@ -57,7 +57,7 @@ class CompareStep:
                     self.prompts = prompt_list.PromptList(self.studio, self.run_id, self.shell, self._sampling)
             with gr.Column(scale=1, min_width=280):
                 self.report = html(elem_id="ts-report")
-                self.export = gr.Button("Take it with you →", variant="primary", elem_id="ts-to-export")
+                self.export = gr.Button("Take it with you →", variant="primary", size="md", elem_id="ts-to-export")
 
     def _lay_out_chat(self) -> None:
         with gr.Column(visible=True) as self.chat:

@@ -36,9 +36,9 @@ class ExportStep:
             for purpose in PURPOSES:
                 with gr.Column(min_width=270, elem_classes=["ts-export-column"]):
                     self.cards[purpose.kind] = html(elem_id=f"ts-export-{purpose.kind}")
-                    self.makers[purpose.kind] = gr.Button("Make the file", elem_id=f"ts-make-{purpose.kind}")
+                    self.makers[purpose.kind] = gr.Button("Make the file", size="md", elem_id=f"ts-make-{purpose.kind}")
                     self.downloads[purpose.kind] = gr.DownloadButton(
-                        "Download", variant="primary", visible=False, elem_id=f"ts-download-{purpose.kind}"
+                        "Download", variant="primary", size="md", visible=False, elem_id=f"ts-download-{purpose.kind}"
                     )
         for purpose in PURPOSES:
             event = self.makers[purpose.kind].click(

@@ -75,7 +75,7 @@ class ModelStep:
     def _lay_out(self) -> None:
         self.round = gr.State("")
         html('<h2 class="ts-heading">Which model do you start from?<small>base model</small></h2>')
-        self.started = html(elem_classes=["ts-started"])
+        self.started = html(elem_classes=["ts-started"], visible=False)
         self.copy = gr.Button("New run from this one", visible=False, size="sm", elem_id="ts-model-copy")
         with gr.Row(elem_classes=["ts-card-tools"]):
             self.search = gr.Textbox(
@@ -103,7 +103,9 @@ class ModelStep:
             self.form.advanced()
         with gr.Row(elem_id="ts-foot"):
             self.receipt = html(elem_id="ts-receipt")
-            self.start = gr.Button("Start tuning", variant="primary", elem_id="ts-start", scale=0, min_width=170)
+            self.start = gr.Button(
+                "Start tuning", variant="primary", size="md", elem_id="ts-start", scale=0, min_width=170
+            )
 
     @property
     def changing(self) -> list[Any]:
@@ -211,7 +213,7 @@ class ModelStep:
         self.measurements.of(run_id).why_not = ""
         updates = self._updates(run_id, "", False, fill=True)
         is_open = self.studio.draft(run_id).is_open
-        note = "" if is_open else words.started_note()
+        note = gr.update(value="" if is_open else words.started_note(), visible=not is_open)
         return [note, gr.update(visible=not is_open), "", False, *updates]
 
     def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:

@@ -37,12 +37,16 @@ class TrainStep:
                 self.chart = live_chart.build(self.studio.workspace, elem_id="ts-chart")
             with gr.Column(scale=1, min_width=230):
                 self.status = html(elem_id="ts-status")
-                self.pause = gr.Button("Pause", elem_id="ts-pause", visible=False)
-                self.stop = gr.Button("Stop and keep the best", elem_id="ts-stop", visible=False)
-                self.resume = gr.Button("Resume", variant="primary", elem_id="ts-resume", visible=False)
-                self.retry = gr.Button("Retry with smaller batch", variant="primary", elem_id="ts-retry", visible=False)
-                self.cancel = gr.Button("Cancel", elem_id="ts-cancel", visible=False)
-                self.compare = gr.Button("Compare →", variant="primary", elem_id="ts-to-compare", visible=False)
+                self.pause = gr.Button("Pause", size="md", elem_id="ts-pause", visible=False)
+                self.stop = gr.Button("Stop and keep the best", size="md", elem_id="ts-stop", visible=False)
+                self.resume = gr.Button("Resume", variant="primary", size="md", elem_id="ts-resume", visible=False)
+                self.retry = gr.Button(
+                    "Retry with smaller batch", variant="primary", size="md", elem_id="ts-retry", visible=False
+                )
+                self.cancel = gr.Button("Cancel", size="md", elem_id="ts-cancel", visible=False)
+                self.compare = gr.Button(
+                    "Compare →", variant="primary", size="md", elem_id="ts-to-compare", visible=False
+                )
         with gr.Tabs(elem_id="ts-train-tabs"):
             with gr.Tab("Answers so far"):
                 self.answers = html(elem_id="ts-answers")
@@ -98,12 +102,13 @@ class TrainStep:
         seen = watch(run.events_path)
         seen.refresh()
         report = run.report() if state.state in {"finished", "stopped"} else None
+        tuned = has_model(run)
         requested = run.requested() if state.state in ACTIVE else ""
-        may = words.buttons(state, requested, has_model(run))
+        may = words.buttons(state, requested, tuned)
         flags = [may.pause, may.stop, may.resume, may.retry, may.cancel, may.compare]
         return [
-            words.coach(seen.notes, state, str((report or {}).get("verdict", ""))),
-            words.status(state, seen.status, seen.latest, requested, self._before(run, state)),
+            words.coach(seen.notes, state, tuned, str((report or {}).get("verdict", ""))),
+            words.status(state, seen.status, seen.latest, tuned, requested, self._before(run, state)),
             *(gr.update(visible=flag) for flag in flags),
             words.answers(seen.samples),
             words.remarks(seen.notes),
@@ -125,11 +130,17 @@ class TrainStep:
             return None
         old = memory.get("train") or [None] * len(signature)
         shown = self._shown(run, state)
-        new = {"train": signature, "shown": [hash(str(value)) for value in shown]}
-        before = memory.get("shown") or [None] * len(shown)
-        changed = [value if hash(str(value)) != b else gr.skip() for value, b in zip(shown, before, strict=True)]
+        # Coach and figures are sent each time; the buttons, all together, and the long texts only when they changed.
+        parts = [shown[:2], shown[2:8], *([value] for value in shown[8:])]
+        hashes = [hash(str(part)) for part in parts]
+        known = memory.get("parts") or [None] * len(parts)
+        updates = [
+            value if index == 0 or hashes[index] != known[index] else gr.skip()
+            for index, part in enumerate(parts)
+            for value in part
+        ]
         charts = self._charts(run, state) if old[:2] != signature[:2] else [gr.skip()] * 2
-        return {**memory, **new}, [*charts, *changed]
+        return {**memory, "train": signature, "parts": hashes}, [*charts, *updates]
 
     # -- what the person does -----------------------------------------------------------------------------------------
 

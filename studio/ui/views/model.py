@@ -10,7 +10,7 @@ from studio.core.errors import FieldProblem
 from studio.core.options import OptionInfo
 from studio.core.recipe import Recipe
 from studio.models.types import BaseCard, Estimate, Verdict
-from studio.ui.views.html import Safe, join, plural, tag
+from studio.ui.views.html import Safe, join, tag
 
 WidgetKind = Literal["flag", "choice", "slider", "number", "lines", "text"]
 VERDICT_WORDS: dict[Verdict, tuple[str, str]] = {
@@ -99,7 +99,8 @@ def field_note(info: OptionInfo, reason: str = "", problem: str = "") -> str:
         parts.append(bounds)
     note = " · ".join(parts)
     if reason:
-        note += f" **Automatic:** {plain(reason).rstrip('.')}."
+        value, colon, why = reason.partition(": ")
+        note += f" · **Automatic: {plain(value)}**, {plain(why)}." if colon else f" · **Automatic:** {plain(reason)}."
     return f"**✕ {plain(problem)}** {note}" if problem else note
 
 
@@ -197,15 +198,15 @@ def _card(
 
 
 def preset_label(title: str, estimate: Estimate | None, measuring: bool) -> str:
-    """A preset as a button that says what it costs: ``Quick · 1 pass · about 40 s``."""
+    """A preset as a button of two lines that says what it costs: ``Quick``, ``1 pass · about 40 s``."""
     if estimate is None:
         return title
-    parts = [title, passes(estimate)]
+    parts = [passes(estimate)]
     if estimate.seconds is not None:
         parts.append(duration(estimate.seconds))
     elif measuring:
         parts.append("measuring…")
-    return " · ".join(parts)
+    return f"{title}\n{' · '.join(parts)}"
 
 
 def passes(estimate: Estimate) -> str:
@@ -238,13 +239,16 @@ def receipt(
         ("Time", time_words(estimate, measuring, why_not)),
         ("Disk", gigabytes(estimate.disk_gib)),
         ("Steps", f"{estimate.steps:,} in {passes(estimate)}"),
-        ("Kept", f"{kept}, {plural(recipe.training.keep_checkpoints, 'checkpoint')}"),
+        ("Kept", kept),
     ]
     items = [tag("div", tag("dt", name), tag("dd", value)) for name, value in rows]
     verdict = tag("p", words, class_=f"ts-verdict ts-{level}")
-    reasons = tag("p", " ".join(estimate.reasons), class_="ts-receipt-reasons") if estimate.reasons else None
+    reasons = None
+    if estimate.reasons:
+        told = tag("ul", *(tag("li", reason) for reason in estimate.reasons))
+        reasons = tag("details", tag("summary", "Where these come from"), told, class_="ts-receipt-reasons")
     return tag(
-        "section", tag("dl", join(*items)), verdict, reasons, wrong,
+        "section", verdict, tag("dl", join(*items)), reasons, wrong,
         class_="ts-receipt", aria_label="What this run needs",
     )  # fmt: skip
 

@@ -27,6 +27,8 @@ TITLES = {
     "interrupted": "The run was cut off.",
 }
 
+PAUSED = "Paused. Everything is kept."
+
 
 @dataclass(frozen=True)
 class Buttons:
@@ -58,7 +60,7 @@ def buttons(state: RunState, requested: str, tuned: bool) -> Buttons:
     )
 
 
-def coach(notes: Sequence[dict[str, Any]], state: RunState, verdict: str = "") -> Safe:
+def coach(notes: Sequence[dict[str, Any]], state: RunState, tuned: bool, verdict: str = "") -> Safe:
     """The line of words above the curve: the verdict at the end, else the newest thing the coach said."""
     if state.state == "failed":
         title = state.error.get("title") or "The run failed"
@@ -67,6 +69,8 @@ def coach(notes: Sequence[dict[str, Any]], state: RunState, verdict: str = "") -
     if state.state == "interrupted":
         message = state.message or "Resume goes on from the last checkpoint."
         return _line("caution", TITLES["interrupted"], message.removeprefix("The run was cut off. "))
+    if state.state == "stopped" and not tuned:
+        return _line("", state.message or PAUSED)
     if state.state in {"finished", "stopped"}:
         if not verdict and state.message and state.message.rstrip(".") != TITLES[state.state].rstrip("."):
             return _line("good", state.message)
@@ -86,7 +90,7 @@ def _line(level: str, first: str, rest: str = "") -> Safe:
 
 
 def status(
-    state: RunState, event: dict[str, Any], latest: dict[str, float], requested: str = "", before: int = 0
+    state: RunState, event: dict[str, Any], latest: dict[str, float], tuned: bool, requested: str = "", before: int = 0
 ) -> Safe:
     """Progress bar, words, and the figures beside the curve. ``before`` counts the runs that go before a waiting one."""
     total = int(event.get("total_steps") or state.total_steps or 0)
@@ -94,7 +98,7 @@ def status(
     if total:
         step = min(step, total)
     share = 1.0 if state.state == "finished" else step / total if total else 0.0
-    words = _words(state, event, requested, before)
+    words = PAUSED if state.state == "stopped" and not tuned else _words(state, event, requested, before)
     figures = []
     if state.state in {"starting", "training"} and event.get("seconds_left") is not None and step:
         figures.append(("Time left", duration(float(event["seconds_left"])).removeprefix("about ")))
