@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from studio.core.assets import assets_dir
@@ -37,6 +37,7 @@ class RunningApp:
     studio: StudioContext
     host: str
     port: int
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -44,13 +45,15 @@ class RunningApp:
         return f"http://{host}:{self.port}/"
 
     def wait(self) -> None:
-        """Block until the process is asked to end."""
-        self.blocks.block_thread()
+        """Block until the process is asked to end (Ctrl-C or a signal handler that raises)."""
+        while not self._closed.wait(1.0):
+            pass
 
     def close(self) -> None:
         """End the server, its playgrounds and its spare worker; runs go on."""
+        self._closed.set()
         self.studio.close()
-        self.blocks.close()
+        self.blocks.close(verbose=False)
 
 
 def create_app(studio: StudioContext) -> gr.Blocks:

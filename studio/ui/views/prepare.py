@@ -206,7 +206,9 @@ def effect(
 def percentages(shares: Mapping[str, float]) -> dict[str, int]:
     """Proportions as whole percentages that add up to 100."""
     names = ("train", "validation", "test")
-    total = sum(max(0.0, shares.get(name, 0.0)) for name in names) or 1.0
+    total = sum(max(0.0, shares.get(name, 0.0)) for name in names)
+    if not total:
+        return {"train": 100, "validation": 0, "test": 0}
     exact = {name: 100 * max(0.0, shares.get(name, 0.0)) / total for name in names}
     whole = {name: int(exact[name]) for name in names}
     for name in sorted(names, key=lambda n: whole[n] - exact[n])[: 100 - sum(whole.values())]:
