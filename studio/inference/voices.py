@@ -96,7 +96,7 @@ def load_voices(run_dir: Path, base_path: Path) -> Voices:
     recipe = Recipe.load(run_dir / "recipe.yaml")
     labels = tuple(str(label) for label in facts.get("labels") or ())
     kind = recipe.method.kind or str(facts.get("method", ""))
-    base = _load(base_path, labels, recipe.training.seed, quantised=kind == "qlora")
+    base = _load(base_path, labels, recipe, quantised=kind == "qlora")
     base_name = f"{Path(recipe.base.id).name} {weights_hash(base_path, 6)}"
     tuned_name = f"{run_dir.name} · {weights_hash(model_dir, 6)}"
     tokenizer = load_tokenizer(model_dir if (model_dir / "tokenizer_config.json").is_file() else base_path)
@@ -104,7 +104,7 @@ def load_voices(run_dir: Path, base_path: Path) -> Voices:
         model = _with_adapter(base, model_dir)
         voices = Voice(model, OFF, base_name), Voice(model, ON, tuned_name)
     else:
-        tuned = _load(model_dir, labels, recipe.training.seed)
+        tuned = _load(model_dir, labels, recipe)
         voices = Voice(base, None, f"untouched · {base_name}"), Voice(tuned, None, f"full weights {tuned_name}")
     return Voices(*voices, tokenizer, labels, recipe.training.max_length)
 
@@ -123,17 +123,24 @@ def _facts(model_dir: Path) -> dict[str, Any]:
     return facts
 
 
-def _load(path: Path, labels: tuple[str, ...], seed: int, quantised: bool = False) -> Any:
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+def _load(path: Path, labels: tuple[str, ...], recipe: Recipe, quantised: bool = False) -> Any:
     if labels:
-        # The label layer of a fresh classifier is drawn at random: with the run's seed it is the one training began with.
-        torch.manual_seed(seed)
-        model = load_sequence_classifier(path, list(labels), dtype=dtype)
+        # The label layer of a fresh classifier is drawn at random: with the run's seed, and in the type it was trained
+        # in, it is the one training began with.
+        torch.manual_seed(recipe.training.seed)
+        model = load_sequence_classifier(path, list(labels), dtype=torch.float32, quantised=quantised)
     else:
-        model = load_causal_lm(path, dtype=dtype, quantised=quantised)
+        model = load_causal_lm(path, dtype=_dtype(recipe.training.precision), quantised=quantised)
     if not quantised:
         model = model.to(_device())
     return model.eval()
+
+
+def _dtype(precision: str) -> torch.dtype:
+    """16 bit on a graphics card unless the run was trained in 32; processors answer in 32."""
+    if not torch.cuda.is_available() or precision == "float32":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 def _with_adapter(base: Any, model_dir: Path) -> Any:

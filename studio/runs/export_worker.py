@@ -5,7 +5,6 @@ python -m studio.runs.export_worker RUN_DIR adapter|merged|bundle
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import time
@@ -17,6 +16,7 @@ import psutil
 
 from studio.core.errors import ExportError, StudioError
 from studio.runs import processes
+from studio.runs.causes import is_disk_full, is_out_of_memory
 from studio.runs.exports import NONE, state_path
 from studio.runs.folder import RunFolder, write_json
 
@@ -60,14 +60,14 @@ def work(run: RunFolder, kind: str) -> bool:
 def _plain(error: Exception) -> StudioError:
     if isinstance(error, StudioError):
         return error
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if is_out_of_memory(error):
         return ExportError(
             "The memory was not enough to export",
             "The model could not be loaded and checked.",
             "Wait until the training run has ended, close the playground, and try again.",
             code="out_of_memory",
         )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if is_disk_full(error):
         return ExportError("The disk is full", "The file could not be written.", "Make room and try again.", code="disk_full")  # fmt: skip
     return ExportError(
         "The export failed",

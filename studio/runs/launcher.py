@@ -7,7 +7,6 @@ at any time: runs go on, and the next launcher finds everything in the run folde
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import threading
@@ -19,11 +18,11 @@ from dataclasses import replace
 from typing import Any
 
 from studio.core.errors import RunError
-from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
 from studio.runs import processes
 from studio.runs.folder import ACTIVE, ENDED, EventWriter, Request, RunFolder, RunState
 from studio.runs.queue import Queue
+from studio.runs.retry import smaller_copy
 from studio.runs.spares import SpareWorker
 from studio.runs.splits import has_splits
 from studio.training.checkpoints import latest_checkpoint
@@ -34,7 +33,6 @@ GRACE_S = 60.0
 KILL_AFTER_S = 30.0
 """And after that, before it is ended (SIGKILL)."""
 WORKER = processes.module("studio.runs.worker")
-CHOICES = "choices.yaml"
 
 
 class Launcher:
@@ -139,21 +137,9 @@ class Launcher:
         Raises:
             RunError: there is one row at once already, or the run has no data of its own.
         """
-        recipe = run.recipe()
-        batch = recipe.training.batch_size or 1
-        if batch <= 1:
-            raise RunError(
-                "The batch cannot be smaller",
-                "This run takes one row at once already.",
-                "Choose a smaller base, a shorter longest row, or a small adapter (LoRA).",
-            )
         if not has_splits(run):
             raise _unprepared(run)
-        fresh = RunFolder.create(self.workspace, recipe.name)
-        shutil.copytree(run.data_dir, fresh.data_dir, dirs_exist_ok=True)
-        for name in ("recipe.yaml", CHOICES):
-            if (run.path / name).is_file():
-                halved(Recipe.load(run.path / name), batch, run.id).save(fresh.path / name)
+        fresh = smaller_copy(run, self.workspace)
         self.enqueue(fresh)
         return fresh
 
@@ -230,6 +216,7 @@ class Launcher:
     # -- the thread -----------------------------------------------------------------------------------------------------
 
     def _look_after(self) -> None:
+        trouble = ""
         while not self._closed.is_set():
             self._now.clear()
             try:
@@ -241,8 +228,11 @@ class Launcher:
                     active = self._start_next()
                 if not active:
                     self._spare.keep_warm()
-            except Exception:  # noqa: BLE001 (a full disk or a deleted folder must not end the queue)
-                traceback.print_exc()
+                trouble = ""
+            except Exception as error:  # noqa: BLE001 (a full disk or a deleted folder must not end the queue)
+                if repr(error) != trouble:
+                    traceback.print_exc()
+                trouble = repr(error)
             self._now.wait(self._tick_s)
 
     def _start_next(self) -> list[tuple[RunFolder, RunState]]:
@@ -323,20 +313,6 @@ class Launcher:
                 self._told_to_end[run.id] = time.monotonic()
         elif time.monotonic() - told > self._kill_after_s:
             processes.end(state.pid, state.pid_started, kill=True)
-
-
-def halved(recipe: Recipe, batch: int, origin: str) -> Recipe:
-    """Half the rows at once, twice the batches per step, and why. ``batch`` is what the recipe resolved to."""
-    smaller = recipe.model_copy(deep=True)
-    training = smaller.training
-    half = max(1, batch // 2)
-    training.batch_size = half
-    training.gradient_accumulation_steps = training.gradient_accumulation_steps * 2
-    why = f"{half}: half of {batch}, because the memory was not enough in {origin}"
-    smaller.reasons["training.batch_size"] = why
-    steps = training.gradient_accumulation_steps
-    smaller.reasons["training.gradient_accumulation_steps"] = f"{steps}: doubled, so that each step learns from as many rows"  # fmt: skip
-    return smaller
 
 
 def _unprepared(run: RunFolder) -> RunError:

@@ -12,17 +12,14 @@ import queue
 import subprocess
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from studio.core.errors import RunError, StudioError
-from studio.core.workspace import Workspace
 from studio.data.types import Message
 from studio.runs import processes
-from studio.runs.folder import RunFolder
 
 SERVER = processes.module("studio.runs.playground_server")
 BUSY_TIMEOUT_S = 120.0
@@ -275,39 +272,6 @@ class Playground:
             return process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             return None
-
-
-class PlaygroundPool:
-    """The playgrounds of a server; at most ``max_loaded`` of them hold models, the one used last longest ago goes."""
-
-    def __init__(self, workspace: Workspace, max_loaded: int = 1) -> None:
-        self._workspace, self._max_loaded = workspace, max_loaded
-        self._open: OrderedDict[str, Playground] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, run_id: str) -> Playground:
-        """
-        Raises:
-            RunError: there is no such run.
-        """
-        run = RunFolder.open(self._workspace, run_id)
-        with self._lock:
-            playground = self._open.setdefault(run_id, Playground(run.path))
-            self._open.move_to_end(run_id)
-            loaded = [p for p in self._open.values() if p.loaded and p is not playground]
-            spare = loaded[: max(0, len(loaded) - self._max_loaded + 1)]
-        for other in spare:
-            if not other.busy:
-                other.close()
-        return playground
-
-    def close(self, run_id: str | None = None) -> None:
-        """End one playground, or all."""
-        with self._lock:
-            ids = list(self._open) if run_id is None else [run_id]
-            closing = [self._open.pop(i) for i in ids if i in self._open]
-        for playground in closing:
-            playground.close()
 
 
 def _answer(reply: dict[str, Any], so_far: dict[str, str], notes: list[str]) -> dict[str, Any]:

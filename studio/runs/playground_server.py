@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from studio.core.errors import RunError, StudioError
 from studio.runs import processes
+from studio.runs.causes import is_out_of_memory
 
 IDLE_MINUTES = 15.0
 
@@ -132,8 +133,7 @@ class Server:
 
 
 def _plain(error: Exception) -> StudioError:
-    text = str(error).lower()
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text:  # fmt: skip
+    if is_out_of_memory(error):
         return RunError(
             "The memory was not enough to answer",
             "Both models and the conversation did not fit.",

@@ -10,7 +10,6 @@ in a state that says so in plain words; the traceback is in ``log.txt`` only.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -29,6 +28,7 @@ import psutil
 from studio.core.errors import RunError, StudioError
 from studio.runs import processes
 from studio.runs.bases import base_folder
+from studio.runs.causes import is_disk_full, is_out_of_memory
 from studio.runs.folder import EventWriter, RunFolder, RunState
 from studio.runs.splits import read_splits
 from studio.tasks import base as tasks
@@ -166,6 +166,8 @@ class Worker:
         known: dict[str, Any] = {
             name: int(fields[name]) for name in names if isinstance(fields.get(name), (int, float))
         }
+        if self.phase == "evaluating":
+            known = {}  # the exam counts its own way; how far training came stays
         if kind in {"metric", "status"} and self.phase != "over":
             message = str(fields["message"]) if kind == "status" and fields.get("message") else self.state.message
             self.state = replace(self.state, message=message, **known)
@@ -288,16 +290,14 @@ def _plain(error: Exception) -> StudioError:
     """Any error in the person's words."""
     if isinstance(error, StudioError):
         return error
-    text = str(error).lower()
-    memory_words = ("out of memory", "can't allocate memory", "not enough memory")
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in text for w in memory_words)):
+    if is_out_of_memory(error):
         return RunError(
             "The memory was not enough",
             "The run needed more memory than there is.",
             "Try again with fewer rows at once and more batches per step; it learns the same.",
             code="out_of_memory",
         )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if is_disk_full(error):
         return RunError(
             "The disk is full",
             "There was no room for the next checkpoint.",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from studio.runs.draft import Draft
     from studio.runs.launcher import Launcher
     from studio.runs.playground import Playground
+    from studio.runs.playgrounds import PlaygroundPool
 
 NOTES = "screen.json"
 """The file in a run's folder that holds what only the screens care about. Nothing that decides a result."""
@@ -29,7 +30,7 @@ class StudioContext:
 
     workspace: Workspace
     _launcher: Launcher | None = None
-    _playgrounds: dict[str, Playground] = field(default_factory=dict)
+    _playgrounds: PlaygroundPool | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -59,18 +60,19 @@ class StudioContext:
         return Draft.open(self.workspace, run_id)
 
     def playground(self, run_id: str) -> Playground:
-        """The one process that chats for this run; started with the first question, shared by all browsers.
+        """The one process that chats for this run; started with the first question, shared by all browsers. Asking for
+        another run's frees the memory of the last one.
 
         Raises:
             RunError: there is no such run.
         """
-        run = self.run(run_id)
         with self._lock:
-            if run_id not in self._playgrounds:
-                from studio.runs.playground import Playground
+            if self._playgrounds is None:
+                from studio.runs.playgrounds import PlaygroundPool
 
-                self._playgrounds[run_id] = Playground(run.path)
-            return self._playgrounds[run_id]
+                self._playgrounds = PlaygroundPool(self.workspace)
+            pool = self._playgrounds
+        return pool.get(run_id)
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name; its folder, and so its address, stays.
@@ -104,10 +106,8 @@ class StudioContext:
 
     def close_playground(self, run_id: str) -> None:
         """End the playground of a run, if there is one, and free its memory."""
-        with self._lock:
-            playground = self._playgrounds.pop(run_id, None)
-        if playground is not None:
-            playground.close()
+        if self._playgrounds is not None:
+            self._playgrounds.close(run_id)
 
     def warm(self) -> None:
         """Import what the first click needs, and start the scheduler and the spare worker; called in the background
@@ -118,8 +118,8 @@ class StudioContext:
 
     def close(self) -> None:
         """End the playgrounds and the spare worker; runs go on."""
-        for run_id in list(self._playgrounds):
-            self.close_playground(run_id)
+        if self._playgrounds is not None:
+            self._playgrounds.close()
         with self._lock:
             if self._launcher is not None:
                 self._launcher.close()

@@ -14,7 +14,8 @@ from run_fakes import prepared, wait_for
 from studio.core.errors import RunError, StudioError
 from studio.core.workspace import Workspace
 from studio.runs import processes
-from studio.runs.playground import Playground, PlaygroundPool
+from studio.runs.playground import Playground
+from studio.runs.playgrounds import PlaygroundPool
 
 
 @pytest.fixture
@@ -225,12 +226,9 @@ def test_a_process_that_cannot_start_is_told_not_waited_for(workspace):
     wait_for(lambda: "no torch" in (playground.run_dir / "playground.log").read_text())
 
 
-def test_the_pool_holds_so_many_and_no_more(workspace, monkeypatch):
-    monkeypatch.setattr("studio.runs.playground.Playground.__init__.__kwdefaults__", {
-        **Playground.__init__.__kwdefaults__, "command": COMMAND,
-    })  # fmt: skip
+def test_the_pool_holds_so_many_and_no_more(workspace):
     runs = [prepared(workspace, name) for name in "ab"]
-    pool = PlaygroundPool(workspace, max_loaded=1)
+    pool = PlaygroundPool(workspace, make=lambda path: Playground(path, command=COMMAND))
     first = pool.get(runs[0].id)
     list(first.chat(ask("hi")))
     second = pool.get(runs[1].id)
