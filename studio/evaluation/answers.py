@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from studio.data.types import Example
 from studio.evaluation.losses import greedy_answers
 from studio.evaluation.overlap import chrf
-from studio.training.types import TrainJob, TrainResult
+
+if TYPE_CHECKING:
+    from studio.training.types import TrainJob, TrainResult
 
 ROWS = 20
 TOKENS = 64

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from studio.evaluation.bootstrap import Array, Interval, interval, resample_rati
 from studio.evaluation.metrics import CAUSAL_LM_METRICS, CLASSIFICATION_METRICS, Metric, headline
 from studio.evaluation.predictions import conversation_lines, label_lines, write_predictions
 from studio.evaluation.verdict import NO_NUMBERS, accuracy_verdict, few_rows_note, loss_verdict
-from studio.training.types import TrainJob, TrainResult
+
+if TYPE_CHECKING:
+    from studio.training.types import TrainJob, TrainResult
 
 NO_ROWS = "No rows were held back, so nothing can be said about how good this model is. Hold some back in Prepare."
 Load = Callable[[], Any]
@@ -86,7 +88,7 @@ def evaluate_classifier(job: TrainJob, result: TrainResult) -> dict[str, Any]:
     if not examples:
         return _empty("text_classification", CLASSIFICATION_METRICS, notes)
     renderer = TextRenderer.from_folder(job.base_path)
-    rows = [renderer.encode(example.get("text", ""), job.recipe.training.max_length) for example in examples]
+    rows = renderer.encode_many([example.get("text", "") for example in examples], job.recipe.training.max_length)
     pad_id = _pad_id(result.tokenizer)
     tuned = class_probabilities(result.model, rows, pad_id, _progress(job, result, "tuned model"))
     with _base_model(job, result, _classifier_loader(job, result)) as base_model:
@@ -174,8 +176,9 @@ def _encode_conversations(job: TrainJob, examples: list[Example]) -> tuple[list[
 
     renderer = ChatRenderer.from_folder(job.base_path)
     encoded, kept = [], []
-    for example in examples:
-        rendered = renderer.encode(example.get("messages", []), job.recipe.training.max_length)
+    conversations = [example.get("messages", []) for example in examples]
+    together = renderer.encode_many(conversations, job.recipe.training.max_length)
+    for example, rendered in zip(examples, together, strict=True):
         row = EncodedRow(rendered.ids, rendered.labels)
         if row.learned:
             encoded.append(row)

@@ -134,11 +134,11 @@ def _add_adapter(source: Source, package: _Package, work: Path, folder: str) -> 
     staged.mkdir()
     package.add("adapter_config.json", weights.adapter_config(source, staged), folder)
     package.add("adapter_model.safetensors", source.model_dir / "adapter_model.safetensors", folder)
-    for path in weights.tokenizer_files(source):
+    for path in weights.tokenizer_files(source, staged):
         package.add(path.name, path, folder)
     if _packs_base(source):
         inside = f"{folder}/{scripts.LOCAL_BASE}" if folder else scripts.LOCAL_BASE
-        for path in [*weights.model_files(source.base_path), *weights.tokenizer_files(source)]:
+        for path in weights.model_files(source.base_path):
             package.add(path.name, path, inside)
         package.contents.append((f"{inside}/", "the base it stands on, which is not on the Hub"))
     package.contents.append((f"{folder}/" if folder else "adapter_model.safetensors", "the adapter (PEFT)"))
@@ -159,7 +159,7 @@ def _add_full(source: Source, package: _Package, work: Path, folder: str) -> Non
         weights.copy_texts(source, source.model_dir, staged)
         files = [staged / p.name if p.suffix == ".json" else p for p in weights.model_files(source.model_dir)]
     names = {path.name for path in files}
-    for path in [*files, *(p for p in weights.tokenizer_files(source) if p.name not in names)]:
+    for path in [*files, *(p for p in weights.tokenizer_files(source, work) if p.name not in names)]:
         package.add(path.name, path, folder)
     what = "the whole model, base and adapter in one" if source.has_adapter else "the whole model"
     package.contents.append((f"{folder}/" if folder else "model.safetensors", what))

@@ -29,7 +29,7 @@ _HUB_LICENCES = {
 }  # fmt: skip
 """Licence ids the Hub knows; any other is "other" with its name beside it."""
 _CURVE_ROWS = 10
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#|!~$])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|!~$])")
 
 
 def model_card(source: Source, kind: ExportKind, contents: Sequence[tuple[str, str]]) -> str:
@@ -111,7 +111,9 @@ def _what_it_is(source: Source, kind: ExportKind) -> str:
         )
     else:
         checked += "The answers were the same."
-    return f"{where}, tuned with Tailor Studio on one person's data. {purpose} {form}\n\n{checked}"
+    if source.recipe.method.kind == "qlora":
+        checked += " It was trained on a 4-bit base; here, and in this comparison, the base is in its full precision."
+    return f"{where}, tuned with Tailor Studio on the data described below. {purpose} {form}\n\n{checked}"
 
 
 def _usage(source: Source, kind: ExportKind) -> str:
@@ -179,7 +181,8 @@ def _recipe(source: Source) -> str:
             if value is None or (info.kind == "list" and not value) or _beside_the_point(info, source):
                 continue
             shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            reason = source.recipe.reasons.get(f"{section}.{info.name}") or "default"
+            usual = "default" if value == info.default else "set in the recipe"
+            reason = source.recipe.reasons.get(f"{section}.{info.name}") or usual
             lines.append(f"| {plain(info.term or info.title)} | {plain(shown)} | {plain(reason)} |")
     best = source.tailor.get("best_step")
     after = f"\n\nThe weights are those of step {best}, the best on the validation rows." if best else ""

@@ -126,13 +126,33 @@ def merge(source: Source, target: Path) -> None:
         _without_folders(config)
 
 
-def tokenizer_files(source: Source) -> list[Path]:
-    """The run's tokenizer and chat template; the base's where the run kept none."""
+def tokenizer_files(source: Source, work: Path) -> list[Path]:
+    """The run's tokenizer and chat template; the base's where the run kept none.
+
+    A base without a chat template gets the one that training used, written into ``work``: without it the export would
+    not read conversations as the app does.
+    """
     for place in (source.model_dir, source.base_path):
         found = sorted(p for p in place.iterdir() if p.is_file() and _TOKENIZER.fullmatch(p.name))
         if any(p.name.startswith(("tokenizer", "vocab", "spiece")) or p.suffix == ".model" for p in found):
-            return found
-    raise ExportError("The tokenizer is gone", "Neither the run nor its base holds one.", "Choose the base again.")
+            break
+    else:
+        raise ExportError("The tokenizer is gone", "Neither the run nor its base holds one.", "Choose the base again.")
+    if source.classifies or any(p.name.startswith("chat_template") for p in found) or _names_template(place):
+        return found
+    from studio.data.render import ChatRenderer
+
+    template = work / "chat_template.jinja"
+    template.write_text(ChatRenderer.from_folder(source.base_path).chat_template, encoding="utf-8")
+    return [*found, template]
+
+
+def _names_template(folder: Path) -> bool:
+    """Whether the template stands in the tokenizer's settings, as in older models."""
+    try:
+        return bool(json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def model_files(folder: Path) -> list[Path]:

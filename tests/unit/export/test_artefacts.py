@@ -163,6 +163,18 @@ def test_the_system_prompt_goes_into_the_check_and_the_script(make_run, tmp_path
     assert ask(folder, monkeypatch, capsys)
 
 
+def test_a_base_without_a_chat_template_gets_the_one_that_training_used(make_run, tmp_path):
+    run, base = make_run("chat", "full"), tmp_path / "plain-base"
+    shutil.copytree(sources.Source.open(run).base_path, base)
+    (base / "chat_template.jinja").unlink()
+    (run / "model" / "chat_template.jinja").unlink()
+    tailor = json.loads((run / "model" / "tailor.json").read_text())
+    (run / "model" / "tailor.json").write_text(json.dumps(tailor | {"base_path": str(base)}))
+    result = export(run, "merged")
+    assert result.parity["identical"]
+    assert "chat_template.jinja" in names_in(result.path)
+
+
 def test_without_rows_the_check_asks_questions_of_its_own(make_run):
     run = make_run()
     shutil.rmtree(run / "data")

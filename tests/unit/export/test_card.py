@@ -39,7 +39,7 @@ def test_a_classifier_says_so(make_run):
 def test_the_facts_are_told(source):
     card = model_card(source, "merged", [("model.safetensors", "the whole model")])
     for fact in (
-        "0123456789abcdef", "40 rows", "6 rows", "drop\\_duplicates", "2e-4: suggested for LoRA on 40 rows", "3.2 (3 to 3.4)", "not a number",
+        "0123456789abcdef", "40 rows", "6 rows", "drop\\_duplicates", "2e-4: suggested for LoRA on 40 rows", "| max length | 128 | set in the recipe |", "| seed | 42 | default |", "3.2 (3 to 3.4)", "not a number",
         "A little better.", "CC-BY-SA-4.0", "the studio does not know the licence of the data", "million weights", "step 20", "`model.safetensors`: the whole model",
     ):  # fmt: skip
         assert fact in card, fact
@@ -89,5 +89,5 @@ def test_licences_as_the_hub_spells_them(licence, hub):
 
 
 def test_plain_text_stays_on_one_line_and_inert():
-    assert plain("a\n# b | <i>c</i> [x](y)") == "a \\# b \\| &lt;i&gt;c&lt;/i&gt; \\[x\\]\\(y\\)"
+    assert plain("a\n# b | <i>c</i> [x](y)") == "a \\# b \\| &lt;i&gt;c&lt;/i&gt; \\[x\\](y)"
     assert len(plain("x" * 999)) == 200
