@@ -24,10 +24,13 @@ from studio.models.weights import weight_files, weights_hash
 
 __all__ = ["load_causal_lm", "load_sequence_classifier", "load_tokenizer", "weights_hash"]
 
+_PAD_TOKENS = ("<|finetune_right_pad_id|>", "<|pad|>", "<pad>", "[PAD]", "<|padding|>")
+"""Tokens that models reserve for padding without naming them so (Llama 3 among others)."""
+
 
 def load_tokenizer(path: Path | str) -> PreTrainedTokenizerBase:
-    """A model folder's tokenizer. Where it names no pad token, one that is there already stands in (unknown, then end
-    of sequence): the vocabulary never grows, so the base's embeddings still fit.
+    """A model folder's tokenizer. Where it names no pad token, one that is there already stands in (a reserved one,
+    unknown, end of sequence): the vocabulary never grows, so the base's embeddings still fit.
 
     Raises:
         ModelError: it cannot be read, or has no token that could pad.
@@ -36,7 +39,9 @@ def load_tokenizer(path: Path | str) -> PreTrainedTokenizerBase:
     with _in_words(folder, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if tokenizer.pad_token_id is None:
-        stand_in = tokenizer.unk_token or tokenizer.eos_token
+        known = tokenizer.get_vocab()
+        reserved = next((token for token in _PAD_TOKENS if token in known), None)
+        stand_in = reserved or tokenizer.unk_token or tokenizer.eos_token
         if stand_in is None:
             raise ModelError(
                 "The tokenizer has no token to pad with",

@@ -8,6 +8,7 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
 
 from studio.core.assets import assets_dir
 from studio.core.errors import ModelError
+from studio.models import load as loading
 from studio.models.load import load_causal_lm, load_sequence_classifier, load_tokenizer, weights_hash
 
 SEEDLING = assets_dir() / "base" / "seedling-5m"
@@ -49,12 +50,19 @@ def change_tokenizer(folder, **changes):
 def test_the_tokenizer_can_always_pad(decoder):
     assert load_tokenizer(decoder).pad_token == "<|pad|>"
     change_tokenizer(decoder, pad_token=None)
+    assert load_tokenizer(decoder).pad_token == "<|pad|>"
+
+
+def test_without_a_reserved_token_another_one_pads(decoder, monkeypatch):
+    monkeypatch.setattr(loading, "_PAD_TOKENS", ())
+    change_tokenizer(decoder, pad_token=None)
     tokenizer = load_tokenizer(decoder)
-    assert tokenizer.pad_token_id is not None
+    assert tokenizer.pad_token == tokenizer.unk_token
     assert len(tokenizer) <= 8192
 
 
-def test_a_tokenizer_that_cannot_pad_is_told(decoder):
+def test_a_tokenizer_that_cannot_pad_is_told(decoder, monkeypatch):
+    monkeypatch.setattr(loading, "_PAD_TOKENS", ())
     change_tokenizer(decoder, pad_token=None, unk_token=None, eos_token=None, bos_token=None)
     with pytest.raises(ModelError, match="pad"):
         load_tokenizer(decoder)
