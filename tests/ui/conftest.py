@@ -31,8 +31,7 @@ FLAGS = [
 ]  # fmt: skip
 PARTING_WORDS = ("AbortError: signal is aborted", "Connection errored out")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC_PARTING_WORDS = ("AbortError: signal is aborted", "Connection errored out")
-BROWSERS = (
+MAC_BROWSERS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )

@@ -25,7 +25,7 @@ ROLE_SLOTS = 10
 NONE = "(none)"
 SAMPLES = {
     "support_chat.jsonl": ("Support answers", "360 questions to a lamp shop, answered in one warm voice. Learns to chat."),
-    "ticket_labels.csv": ("Ticket labels", "533 messages to a help desk, sorted into six drawers. Learns to sort."),
+    "ticket_labels.csv": ("Ticket labels", "512 messages to a help desk, sorted into six drawers. Learns to sort."),
     "messy_support.csv": ("Messy on purpose", "The same shop, exported badly: doubles, gaps, private details. Learn to mend."),
 }  # fmt: skip
 EXTENSIONS = [".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".txt", ".md", ".zip"]
