@@ -34,8 +34,15 @@ def test_the_engine_never_imports_gradio():
     assert "gradio" not in modules_after(*ENGINE)
 
 
-def test_starting_the_app_leaves_torch_out():
-    loaded = modules_after("studio.ui.app")
+def test_the_whole_page_is_laid_out_without_torch(tmp_path):
+    code = (
+        "import sys\nfrom studio.core.workspace import Workspace\nfrom studio.ui.app import create_app\n"
+        "from studio.ui.context import StudioContext\n"
+        "create_app(StudioContext(Workspace.open(sys.argv[1])))\n"
+        "print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
     assert "gradio" in loaded
     assert not loaded & {"torch", "peft", "accelerate"}
 

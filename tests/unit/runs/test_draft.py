@@ -71,7 +71,7 @@ def test_an_unknown_fix_changes_nothing(messy):
 def test_undo_takes_out_the_one_asked_for(messy):
     for finding in messy.findings()[:2]:
         messy.apply(finding.check, finding.fixes[0].id)
-    first, second = messy.recipe().data.fixes
+    _, second = messy.recipe().data.fixes
     messy.undo(0)
     assert messy.recipe().data.fixes == [second]
     messy.undo(99)

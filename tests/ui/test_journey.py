@@ -1,0 +1,263 @@
+"""The main job, in a real browser on real input: upload → prepare → model → train → compare → export, for both tasks;
+a reload, a killed server and a killed worker on the way. What is downloaded is opened as its reader would open it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from studio.core.assets import sample_data_dir
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import App
+
+pytestmark = pytest.mark.slow
+MINUTES = 60_000
+
+
+def chat_sheet(folder: Path) -> Path:
+    """A spreadsheet as a person has it: two columns of their own naming, a few doubles and gaps."""
+    import openpyxl
+
+    rng = random.Random(5)
+    towns = ["Ashby", "Corfe", "Dunmore", "Elling", "Farrow", "Glynde", "Hexham", "Ilkley"]
+    rows = [
+        (f"When does the {kind} to {town} leave on {day}?", f"Ahoy. The {kind} to {town} leaves at {rng.randint(6, 21)}:15 on {day}. Fair winds.")
+        for town in towns for kind in ("ferry", "night boat") for day in ("Monday", "Friday", "Sunday")
+    ]  # fmt: skip
+    book = openpyxl.Workbook()
+    book.active.append(["Customer asks", "We reply"])
+    for row in [*rows, *rows[:3], ("Is there a bus?", None)]:
+        book.active.append(row)
+    path = folder / "harbour desk.xlsx"
+    book.save(path)
+    return path
+
+
+def label_sheet(folder: Path) -> Path:
+    """Labelled rows with two labels, semicolons between the columns."""
+    with (sample_data_dir() / "ticket_labels.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["category"] in {"billing", "delivery"}]
+    path = folder / "mail.csv"
+    with path.open("w", newline="", encoding="cp1252", errors="replace") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["Message", "Team"])
+        writer.writerows((row["ticket_text"], row["category"]) for row in rows)
+    return path
+
+
+def bring(page: Any, app: App, path: Path) -> str:
+    page.goto(app.url)
+    page.wait_for_selector("button[data-sample]:visible")
+    page.set_input_files("#ts-drop input[type=file]", str(path))
+    page.wait_for_selector("#ts-rows table:visible", timeout=MINUTES)
+    page.wait_for_function("new URL(location.href).searchParams.has('run')")
+    return str(page.evaluate("new URL(location.href).searchParams.get('run')"))
+
+
+def to_model(page: Any) -> None:
+    page.click("#ts-next-data")
+    page.wait_for_selector("#ts-seen pre:visible", timeout=MINUTES)
+    page.wait_for_selector(".ts-journey:not([data-busy])")
+    page.click("#ts-next-prepare")
+    page.wait_for_selector("#ts-start:visible", timeout=MINUTES)
+    page.wait_for_selector(".ts-journey:not([data-busy])")
+
+
+def start(page: Any, preset: str = "quick") -> None:
+    page.click(f"#ts-preset-{preset}")
+    page.wait_for_selector(f"#ts-preset-{preset}.primary", timeout=MINUTES)
+    page.click("#ts-start")
+    page.wait_for_selector("#ts-status:visible", timeout=MINUTES)
+
+
+def wait_for_state(page: Any, app: App, run: str, *states: str, minutes: float = 6) -> None:
+    for _ in range(int(minutes * 120)):
+        if app.state(run)["state"] in states:
+            return
+        page.wait_for_timeout(500)
+    log = app.workspace / "runs" / run / "log.txt"
+    raise AssertionError(f"{run} is {app.state(run)}\n{log.read_text()[-3000:] if log.exists() else ''}")
+
+
+def wait_for_step(page: Any, app: App, run: str, step: int) -> None:
+    events = app.workspace / "runs" / run / "events.jsonl"
+    for _ in range(480):
+        if events.exists() and any(
+            json.loads(line).get("step", 0) >= step for line in events.read_text().splitlines() if '"metric"' in line
+        ):
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError(f"{run} never came to step {step}: {app.state(run)}")
+
+
+def points_on_chart(page: Any) -> int:
+    return int(
+        page.evaluate(
+            "Math.max(0, ...(document.querySelector('#ts-chart .js-plotly-plot')?.data ?? []).map(t => t.x?.length ?? 0))"
+        )
+    )
+
+
+def download(page: Any, kind: str, folder: Path) -> Path:
+    page.click(f"#ts-make-{kind}")
+    page.wait_for_selector(f"#ts-export-{kind} >> text=checked against the app", timeout=4 * MINUTES)
+    with page.expect_download(timeout=MINUTES) as started:
+        page.click(f"#ts-download-{kind}")
+    target = folder / started.value.suggested_filename
+    started.value.save_as(target)
+    return target
+
+
+def unpacked(archive: Path) -> Path:
+    with zipfile.ZipFile(archive) as zipped:
+        assert zipped.testzip() is None
+        zipped.extractall(archive.parent / archive.stem)
+    return archive.parent / archive.stem
+
+
+def loads_and_answers(folder: Path, program: str) -> str:
+    """Open the export as its reader would: transformers, a process of its own, no network."""
+    config = next(path for path in sorted(folder.rglob("config.json")) if (path.parent / "tokenizer.json").is_file())
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(config.parent)],
+        capture_output=True, text=True, timeout=240, env={**os.environ, "HF_HUB_OFFLINE": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+CHAT_READER = """
+import sys
+from transformers import AutoModelForCausalLM, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1])
+asked = tokenizer.apply_chat_template([{"role": "user", "content": "When does the ferry to Corfe leave on Friday?"}],
+    add_generation_prompt=True, return_tensors="pt", return_dict=True)
+answer = model.generate(**asked, max_new_tokens=40, do_sample=False)
+print(tokenizer.decode(answer[0, asked["input_ids"].shape[1]:], skip_special_tokens=True))
+"""
+LABEL_READER = """
+import sys
+from transformers import pipeline
+print(pipeline("text-classification", model=sys.argv[1])("I was charged twice on my card")[0]["label"])
+"""
+
+
+def test_chat_from_a_spreadsheet_to_a_tuned_model_on_disk(page: Any, app: App, tmp_path: Path) -> None:
+    run = bring(page, app, chat_sheet(tmp_path))
+    assert "speaks for the person" in page.inner_text("#ts-understood")
+    page.click("#ts-next-data")
+    page.wait_for_selector("#ts-seen pre:visible", timeout=MINUTES)
+    page.locator("button[data-action=fix]").first.click()
+    page.wait_for_selector("button[data-action=undo]")
+    page.wait_for_selector(".ts-journey:not([data-busy])")
+    page.click("#ts-next-prepare")
+    page.wait_for_selector("#ts-start:visible", timeout=MINUTES)
+    start(page)
+
+    wait_for_step(page, app, run, 3)
+    page.wait_for_function(
+        "document.querySelector('#ts-chart .js-plotly-plot')?.data?.some(t => t.x?.length >= 2)", timeout=MINUTES
+    )
+    page.reload()
+    page.wait_for_selector("#ts-chart .js-plotly-plot", timeout=MINUTES)
+    page.wait_for_function(
+        "document.querySelector('#ts-chart .js-plotly-plot').data.some(t => t.x?.length >= 2)", timeout=MINUTES
+    )
+    assert page.evaluate("new URL(location.href).searchParams.get('run')") == run
+
+    wait_for_state(page, app, run, "finished")
+    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
+    assert points_on_chart(page) > 5
+    page.click("#ts-to-compare")
+    page.wait_for_selector("#ts-ask:visible", timeout=MINUTES)
+    page.fill("#ts-ask textarea", "When does the ferry to Corfe leave on Friday?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ts-panes >> text=/tokens/", timeout=2 * MINUTES)
+    panes = page.inner_text("#ts-panes")
+    assert re.search(r"full weights .*[0-9a-f]{6}", panes), panes
+    assert "seedling" in panes
+    report = json.loads((app.workspace / "runs" / run / "report.json").read_text())
+    assert report["metrics"]["loss"]["tuned"]["value"] < report["metrics"]["loss"]["base"]["value"]
+    assert report["verdict"].split(".")[0] in page.inner_text("#ts-report")
+
+    page.click("#ts-to-export")
+    page.wait_for_selector("#ts-make-merged:visible", timeout=MINUTES)
+    answer = loads_and_answers(unpacked(download(page, "merged", tmp_path)), CHAT_READER)
+    assert "Ahoy" in answer, "the voice of the sheet is in the model that was taken away"
+
+
+def test_labels_from_a_spreadsheet_to_a_bundle_on_disk(page: Any, app: App, tmp_path: Path) -> None:
+    run = bring(page, app, label_sheet(tmp_path))
+    assert "2 labels" in page.inner_text("#ts-understood")
+    to_model(page)
+    start(page)
+    wait_for_state(page, app, run, "finished")
+    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
+    page.click("#ts-to-compare")
+    page.wait_for_selector("#ts-classify:visible", timeout=MINUTES)
+    page.fill("#ts-classify textarea", "My parcel is late")
+    page.locator("#ts-classify button").last.click()
+    page.wait_for_selector("#ts-bars >> text=/%/", timeout=2 * MINUTES)
+    assert "delivery" in page.inner_text("#ts-bars")
+    report = json.loads((app.workspace / "runs" / run / "report.json").read_text())
+    assert sum(map(sum, report["confusion"]["tuned"])) == report["rows"]
+    page.click("#ts-to-export")
+    page.wait_for_selector("#ts-make-bundle:visible", timeout=MINUTES)
+    folder = unpacked(download(page, "bundle", tmp_path))
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert {"README.md", "recipe.yaml", "report.json", "try_it.py", "environment.txt", "model.safetensors"} <= names
+    assert loads_and_answers(folder, LABEL_READER).strip() in {"billing", "delivery"}
+
+
+def test_a_killed_server_leaves_the_run_alone_and_a_killed_worker_is_resumed(
+    page: Any, app: App, tmp_path: Path
+) -> None:
+    run = bring(page, app, sample_data_dir() / "support_chat.jsonl")
+    to_model(page)
+    start(page, "balanced")
+    wait_for_step(page, app, run, 3)
+    worker = app.state(run)["pid"]
+    page.goto("about:blank")
+    app.restart(signal.SIGKILL)
+    assert psutil.pid_exists(worker), "the run outlives the server"
+    page.goto(f"{app.url}?run={run}")
+    page.wait_for_selector("#ts-chart .js-plotly-plot", timeout=MINUTES)
+
+    page.wait_for_selector("#ts-pause:visible", timeout=MINUTES)
+    for _ in range(480):
+        if list((app.workspace / "runs" / run / "checkpoints").glob("checkpoint-*")):
+            break
+        page.wait_for_timeout(250)
+    page.wait_for_timeout(1000)
+    psutil.Process(worker).kill()
+    page.wait_for_selector("#ts-resume:visible", timeout=MINUTES)
+    reached = max(
+        json.loads(line).get("step", 0)
+        for line in (app.workspace / "runs" / run / "events.jsonl").read_text().splitlines()
+        if '"metric"' in line
+    )
+    page.click("#ts-resume")
+    wait_for_step(page, app, run, reached + 2)
+    page.click("#ts-stop")
+    wait_for_state(page, app, run, "finished", "stopped")
+    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
+    steps = [
+        json.loads(line)["step"]
+        for line in (app.workspace / "runs" / run / "events.jsonl").read_text().splitlines()
+        if '"metric"' in line
+    ]
+    assert max(steps) >= reached + 2
