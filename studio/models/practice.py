@@ -43,6 +43,9 @@ ENCODER_RATES = (
     Rates(250e6, 3e-5, 3e-4),
     Rates(float("inf"), 1e-5, 2e-4),
 )
+TINY_SORTING_FACTOR = 0.5
+"""Tiny decoders that sort texts in full learn at half the rate. Measured with the embedded base on the sample tickets
+(410 rows, 6 labels, 6 passes): 1e-3 ends at 65 % of the held-out rows right, 5e-4 at 74 %."""
 HEAD_RATE = 1e-3
 """Only the last layer learns, on features that stay as they are."""
 
@@ -93,13 +96,16 @@ _NO_BF16 = tuple(
 """NVIDIA cards older than Ampere, which compute fp16 fast and bf16 not."""
 
 
-def rate(parameters: int, architecture: str, method: str) -> float:
+def rate(parameters: int, architecture: str, method: str, task: str = "chat") -> float:
     """The learning rate for the balanced preset."""
     if method == "head":
         return HEAD_RATE
     table = ENCODER_RATES if architecture == "encoder" else DECODER_RATES
     row = next(r for r in table if parameters <= r.up_to)
-    return row.adapter if method in ("lora", "qlora") else row.full
+    if method in ("lora", "qlora"):
+        return row.adapter
+    sorting = architecture == "decoder" and task != "chat" and parameters <= TINY
+    return row.full * (TINY_SORTING_FACTOR if sorting else 1)
 
 
 def batch(rows: int, task: str) -> int:

@@ -235,7 +235,7 @@ def _fill_steps(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
         steps = math.ceil(max(1, facts.rows) / each) * count
         draft.fill("training.epochs", float(count), f"{steps:,} steps over {facts.rows:,} rows")
     pace = practice.PACES[training.preset]
-    rate = _two_digits(practice.rate(card.parameters, card.architecture, kind) * pace.rate)
+    rate = _two_digits(practice.rate(card.parameters, card.architecture, kind, recipe.task) * pace.rate)
     draft.fill("training.learning_rate", rate, f"suggested for {_WORDS[kind]} on {facts.rows:,} rows")
     steps = planned_steps(training, facts.rows)
     interval = max(1, round(steps / practice.CHECKS_PER_RUN))

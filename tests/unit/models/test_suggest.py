@@ -148,3 +148,8 @@ def test_a_fixed_number_of_steps_decides_the_passes(cards, laptop):
     recipe = Recipe()
     recipe.training.max_steps, recipe.training.batch_size = 36, 8
     assert suggest.resolve(recipe, cards.tiny, FACTS, laptop).training.epochs == 1.0
+
+
+def test_a_tiny_decoder_sorts_texts_with_smaller_steps_than_it_chats(cards, laptop):
+    chat = suggest.resolve(Recipe(), cards.tiny, FACTS, laptop).training.learning_rate
+    assert suggest.resolve(Recipe(task="text_classification"), cards.tiny, FACTS, laptop).training.learning_rate < chat
