@@ -60,6 +60,7 @@ def theme() -> gr.themes.Base:
         block_label_text_color_dark="*body_text_color_subdued",
         input_background_fill="#FFFFFF",
         input_background_fill_dark="#14161A",
+        input_border_width="1px",
         input_border_color="#CFCABF",
         input_border_color_dark="#3B3F48",
         button_primary_background_fill=INK,
