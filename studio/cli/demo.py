@@ -31,7 +31,7 @@ def run_demo(workspace: Workspace, preset: str) -> None:
         console.print(escape(draft.sentence()))
         console.print(Rule("2 · Prepare", align="left"))
         findings = draft.findings()
-        show_findings(f"{len(findings)} things found.", (), findings)
+        show_findings("Checked for doubles, gaps, personal data, conflicts and length.", (), findings)
         for finding in findings:
             if finding.severity != "note" and finding.fixes:
                 draft.apply(finding.check, finding.fixes[0].id)
@@ -40,7 +40,7 @@ def run_demo(workspace: Workspace, preset: str) -> None:
         problems = draft.update("training", {"preset": preset})
         if problems:
             raise RecipeError(problems)
-        show_recipe(draft, draft.freeze())
+        show_recipe(draft, draft.freeze(), understood=False)
         console.print(Rule("4 · Train", align="left"))
         follow(draft.run, launcher)
         console.print(Rule("5 · Compare", align="left"))

@@ -29,10 +29,11 @@ _BASE, _TUNED = "#56B4E9", "#D55E00"
 _SIGNS = {"stop": "[red]✕[/]", "caution": "[yellow]![/]", "note": "[dim]·[/]"}
 
 
-def show_recipe(draft: Draft, recipe: Recipe) -> None:
-    """What was understood, what will run, and why."""
+def show_recipe(draft: Draft, recipe: Recipe, *, understood: bool = True) -> None:
+    """What was ``understood`` of the data, what will run, and why."""
     sizes = draft.splits().sizes()
-    console.print(escape(draft.sentence()))
+    if understood:
+        console.print(escape(draft.sentence()))
     console.print(f"{sizes['train']} rows to learn from, {sizes['validation']} to watch, {sizes['test']} for the exam.")
     table = Table("setting", "value", "why", box=None, header_style="dim", pad_edge=False)
     for field in (

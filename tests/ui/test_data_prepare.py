@@ -180,7 +180,9 @@ def test_pasted_text_becomes_a_run(page: Any, app: App) -> None:
     page.wait_for_selector("text=Rows 1 to 10 of 20")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, b"{not json"], ids=["empty", "binary", "torn"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, b"{not json"], ids=["empty", "binary", "torn"]
+)
 def test_bad_files_end_in_a_message(page: Any, app: App, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / ("bad.json" if content.startswith(b"{") else "bad.csv")
     file.write_bytes(content)
