@@ -41,6 +41,7 @@ class CompareStep:
     def __init__(self, studio: StudioContext, run_id: gr.State, shell: Shell) -> None:
         self.studio, self.run_id, self.shell = studio, run_id, shell
         self.turns = gr.State([])
+        self._asking: set[str] = set()
         self.form = SettingsForm({"answers": words.AnswerOptions})
         self._lay_out()
         self._wire()
@@ -80,7 +81,7 @@ class CompareStep:
                     "Stop", size="sm", min_width=80, visible=False, variant="stop", elem_id="ts-chat-stop"
                 )
                 self.retry = gr.Button("Ask again", size="sm", min_width=80, elem_id="ts-chat-retry")
-                self.edit = gr.Button("Change the last question", size="sm", min_width=80, elem_id="ts-chat-edit")
+                self.edit = gr.Button("Change question", size="sm", min_width=80, elem_id="ts-chat-edit")
                 self.clear = gr.Button("Clear", size="sm", min_width=80, elem_id="ts-chat-clear")
             with gr.Accordion("Settings of the answers", open=False, elem_id="ts-answer-settings"):
                 self.system = gr.Textbox(
@@ -183,6 +184,17 @@ class CompareStep:
     ) -> Iterator[list[Any]]:
         """Both answers as they come; the playground gathers about 50 ms of tokens at a time."""
         sampling = self._sampling(settings)
+        if token in self._asking:
+            raise RunError("Both models are still answering", "One question at a time.", "Wait, or press Stop.")
+        self._asking.add(token)
+        try:
+            yield from self._answers(run_id, turns, blind, system, sampling, token)
+        finally:
+            self._asking.discard(token)
+
+    def _answers(
+        self, run_id: str, turns: list[Turn], blind: bool, system: str, sampling: dict[str, Any], token: str
+    ) -> Iterator[list[Any]]:
         turn, before = turns[-1], turns[:-1]
         yield self._conversation(turns, blind, going=True)
         asked = {side: words.messages(turns, side, system) for side in words.SIDES}

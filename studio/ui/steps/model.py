@@ -200,6 +200,8 @@ class ModelStep:
                 offers = [(find(chosen, self.studio.workspace), verdict, ""), *offers]
             except StudioError:
                 pass
+        if not look.open:
+            offers = [offer for offer in offers if offer[0].id == chosen]
         found = words.matching(offers, words_typed or "")
         if not (words_typed or show_all):
             first = found[:FIRST]
@@ -214,7 +216,8 @@ class ModelStep:
         updates = self._updates(run_id, "", False, fill=True)
         is_open = self.studio.draft(run_id).is_open
         note = gr.update(value="" if is_open else words.started_note(), visible=not is_open)
-        return [note, gr.update(visible=not is_open), "", False, *updates]
+        search, show_all = gr.update(value="", visible=is_open), gr.update(value=False, visible=is_open)
+        return [note, gr.update(visible=not is_open), search, show_all, *updates]
 
     def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
         """Only a counter; the redraw hangs on its change."""

@@ -8,6 +8,7 @@ never read twice, and a curve of 100,000 steps costs a few megabytes here and a 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from array import array
 from bisect import bisect_left
@@ -22,6 +23,7 @@ from tsdownsample import MinMaxLTTBDownsampler
 POINTS = 1_000
 """Most points of one line sent to a browser."""
 METRICS = ("loss", "validation_loss", "learning_rate", "gradient_norm", "tokens_per_second", "memory_gib")
+_HEAD_BYTES = 256
 _KEPT_RUNS = 16
 _KEPT_SAMPLES = 600
 _KEPT_NOTES = 100
@@ -77,6 +79,7 @@ class RunWatch:
 
     def _reset(self) -> None:
         self._offset = 0
+        self._head = b""
         self.series = {name: Series() for name in METRICS}
         self.samples: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
@@ -93,13 +96,14 @@ class RunWatch:
 
     def _read(self) -> None:
         try:
-            size = self._path.stat().st_size
-            if size < self._offset:
-                self._reset()
-                self.generation += 1
-            if size == self._offset:
-                return
             with self._path.open("rb") as file:
+                # A run may be deleted and another made under its name; the first event tells them apart.
+                head = file.read(_HEAD_BYTES)
+                size = file.seek(0, os.SEEK_END)
+                if size < self._offset or not head.startswith(self._head):
+                    self._reset()
+                    self.generation += 1
+                self._head = head
                 file.seek(self._offset)
                 for line in file:
                     if not line.endswith(b"\n"):
@@ -107,7 +111,9 @@ class RunWatch:
                     self._offset += len(line)
                     self._take(line)
         except FileNotFoundError:
-            return
+            if self._offset:
+                self._reset()
+                self.generation += 1
 
     def _take(self, line: bytes) -> None:
         try:

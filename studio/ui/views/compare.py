@@ -172,7 +172,7 @@ def _turn(turn: Turn) -> Safe:
                 tag("span", name, class_="ts-answer-name" if turn.hidden else "ts-visually-hidden"),
                 tag("div", answer.text or ("" if not answer.done else "(no answer)"), class_="ts-answer-text"),
                 tag("span", "", class_="ts-caret", aria_hidden="true") if not answer.done else None,
-                None if unknown else tag("div", facts(answer), class_="ts-answer-facts"),
+                tag("div", facts(answer), class_="ts-answer-facts") if facts(answer) and not unknown else None,
                 class_=f"ts-answer ts-{'blind' if unknown else side}",
                 aria_label=name,
             )
@@ -188,9 +188,9 @@ def _turn(turn: Turn) -> Safe:
 def facts(answer: Answer) -> str:
     """``42 tokens · 1.3 s · adapter off · seedling-5m``."""
     parts = []
-    if answer.tokens is not None:
+    if answer.tokens:
         parts.append(plural(answer.tokens, "token"))
-    if answer.seconds is not None:
+    if answer.seconds:
         parts.append(f"{answer.seconds:.1f} s")
     if answer.identity:
         parts.append(answer.identity)
@@ -331,7 +331,7 @@ def figure(value: Any) -> str:
         return "–"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+    return f"{value:.3g}"
 
 
 def _table(metrics: Sequence[dict[str, Any]]) -> Safe:

@@ -198,12 +198,12 @@ def log_tail(path: Path, lines: int = LOG_LINES, most_bytes: int = 256_000) -> S
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - most_bytes))
-            tail = file.read().decode("utf-8", "replace").splitlines()
+            tail = file.read().decode("utf-8", "replace").rstrip("\n").split("\n")
     except OSError:
         tail = []
-    if not tail:
+    if not any(tail):
         return tag("p", "What the training process prints appears here.", class_="ts-nothing")
-    shown = [line.rsplit("\r", 1)[-1][:2000] for line in tail[-lines:]]
+    shown = [line.rstrip("\r").rsplit("\r", 1)[-1][:2000] for line in tail[-lines:]]
     return tag("pre", "\n".join(shown), class_="ts-log", tabindex="0", aria_label="Log of the training process")
 
 

@@ -1,0 +1,142 @@
+"""Inputs are generated from the declarations; values go back as the recipe wants them; problems stand at their field."""
+
+from typing import Literal
+
+import gradio as gr
+import pytest
+
+from studio.core.errors import FieldProblem
+from studio.core.options import Options, describe, option
+from studio.core.recipe import MethodOptions, Recipe, TrainingOptions
+from studio.ui.forms import SettingsForm, from_input, to_input
+from studio.ui.views.model import field_note, widget_kind
+
+
+class Many(Options):
+    """One setting of each kind."""
+
+    whole: int | None = option(
+        None, title="Whole", help="A number.", unit="rows", term="whole number", ge=1, le=64, group="B"
+    )
+    share: float = option(0.1, title="Share", help="A share.", ge=0, le=0.9, tier="simple")
+    word: Literal["a", "b"] | None = option(None, title="Word", help="One of.", labels={"a": "First"}, group="A")
+    flag: bool = option(False, title="Flag", help="Yes or no.", group="A")
+    lines: list[str] = option(None, title="Lines", help="Some.", default_factory=list, group="New")
+    name: str | None = option(None, title="Name", help="Text.", group="A")
+    hidden: int = option(1, title="Hidden", help="Never shown.", tier="internal")
+
+
+class Holder(Options):
+    many: Many = Many()
+    reasons: dict[str, str] = {}
+
+
+def info(name: str):
+    return next(i for i in describe(Many) if i.name == name)
+
+
+@pytest.fixture
+def form() -> SettingsForm:
+    made = SettingsForm({"many": Many})
+    with gr.Blocks():
+        made.simple()
+        made.advanced()
+    return made
+
+
+def test_every_setting_but_the_internal_ones_gets_one_input_of_its_kind(form: SettingsForm) -> None:
+    kinds = {field.info.name: type(component) for field, component in zip(form.fields, form.components, strict=True)}
+    assert kinds == {
+        "whole": gr.Number, "share": gr.Slider, "word": gr.Dropdown, "flag": gr.Checkbox, "lines": gr.Textbox, "name": gr.Textbox,
+    }  # fmt: skip
+    assert all(component.label and component.info for component in form.components)
+
+
+def test_a_setting_added_to_the_recipe_is_in_the_form_without_another_line() -> None:
+    form = SettingsForm({"method": MethodOptions, "training": TrainingOptions}, skip=("training.preset",))
+    with gr.Blocks():
+        form.simple()
+        form.advanced()
+    declared = {
+        f"{section}.{i.name}"
+        for section, model in (("method", MethodOptions), ("training", TrainingOptions))
+        for i in describe(model)
+        if i.tier != "internal"
+    }
+    assert {field.path for field in form.fields} == declared - {"training.preset"}
+    assert len(form.components) == len(form.fields)
+
+
+def test_what_was_filled_in_comes_back_unchanged(form: SettingsForm) -> None:
+    recipe = Holder(many=Many(whole=8, share=0.5, word="b", flag=True, lines=["x", "y"], name="n"))
+    values = [update["value"] for update in form.filled(recipe, None)]
+    assert form.collect(values) == {"many": recipe.many.model_dump(exclude={"hidden"})}
+
+
+def test_empty_inputs_mean_computed_or_the_default(form: SettingsForm) -> None:
+    collected = form.collect([None, None, "", False, "\n  \n", " "])["many"]
+    assert collected == {"whole": None, "share": 0.1, "word": None, "flag": False, "lines": [], "name": None}
+
+
+def test_a_fraction_for_a_whole_number_is_not_rounded_in_silence() -> None:
+    assert from_input(info("whole"), 8.0) == 8
+    assert isinstance(from_input(info("whole"), 8.0), int)
+    assert from_input(info("whole"), 8.5) == 8.5
+
+
+def test_lines_are_lines() -> None:
+    assert to_input(info("lines"), ["a", "b"]) == "a\nb"
+    assert from_input(info("lines"), " a \n\nb\n") == ["a", "b"]
+
+
+def test_a_computed_value_is_the_placeholder_with_its_reason(form: SettingsForm) -> None:
+    resolved = Holder(many=Many(whole=16, word="a"), reasons={"many.whole": "16: suits 840 rows"})
+    shown = dict(zip([f.info.name for f in form.fields], form.filled(Holder(), resolved), strict=True))
+    assert shown["whole"]["value"] is None
+    assert shown["whole"]["placeholder"] == "auto: 16"
+    assert "suits 840 rows" in shown["whole"]["info"]
+    assert shown["word"]["choices"][0] == ("Auto: First", "")
+
+
+def test_all_problems_stand_at_their_fields_and_the_rest_is_told_elsewhere(form: SettingsForm) -> None:
+    problems = [
+        FieldProblem("many.whole", "99 is too large."),
+        FieldProblem("many.share", "Odd."),
+        FieldProblem("base", "Gone."),
+    ]
+    marked = dict(zip([f.info.name for f in form.fields], form.marked(Holder(), None, problems), strict=True))
+    assert "99 is too large" in marked["whole"]["info"]
+    assert "ts-field-wrong" in marked["share"]["elem_classes"]
+    assert "ts-field-wrong" not in marked["word"]["elem_classes"]
+    assert "value" not in marked["whole"]
+    assert form.elsewhere(problems) == [problems[2]]
+
+
+def test_help_term_range_and_unit_are_in_the_small_print() -> None:
+    note = field_note(info("whole"))
+    assert note == "A number. · *whole number* · 1 to 64 rows"
+
+
+def test_what_a_person_typed_cannot_become_markup() -> None:
+    note = field_note(info("whole"), problem="'<img src=x>' is not **a** number. [x](y)")
+    assert "<img" not in note
+    assert "\\*\\*a\\*\\*" in note
+    assert "\\[x\\]" in note
+
+
+def test_a_number_that_may_be_computed_is_never_a_slider() -> None:
+    assert {i.name: widget_kind(i) for i in describe(TrainingOptions) if i.optional and i.kind in ("int", "float")} == {
+        i.name: "number" for i in describe(TrainingOptions) if i.optional and i.kind in ("int", "float")
+    }
+    assert widget_kind(info("share")) == "slider"
+
+
+def test_the_real_recipe_goes_through_the_form_unchanged() -> None:
+    form = SettingsForm({"method": MethodOptions, "training": TrainingOptions})
+    with gr.Blocks():
+        form.simple()
+        form.advanced()
+    recipe = Recipe()
+    collected = form.collect([update["value"] for update in form.filled(recipe, None)])
+    assert MethodOptions.model_validate(collected["method"]) == recipe.method
+    assert TrainingOptions.model_validate(collected["training"]) == recipe.training

@@ -1,0 +1,51 @@
+"""What the Export step says of each purpose."""
+
+import pytest
+
+from studio.core.recipe import Recipe
+from studio.ui.views import export as words
+from studio.ui.views.export import PURPOSES
+
+ADAPTER, MERGED, BUNDLE = PURPOSES
+
+
+def recipe(kind: str) -> Recipe:
+    made = Recipe()
+    made.method.kind = kind  # type: ignore[assignment]
+    return made
+
+
+@pytest.mark.parametrize("kind", ["full", "head", "freeze"])
+def test_a_run_without_an_adapter_says_why_there_is_none(kind: str) -> None:
+    reason = words.why_not(ADAPTER, recipe(kind))
+    assert "no separate adapter" in reason
+    assert reason in words.card(ADAPTER, {}, reason)
+    assert words.why_not(MERGED, recipe(kind)) == ""
+
+
+def test_adapter_runs_offer_all_three() -> None:
+    assert [words.why_not(purpose, recipe("lora")) for purpose in PURPOSES] == ["", "", ""]
+
+
+def test_each_card_says_what_it_is_for_its_size_and_what_it_needs() -> None:
+    markup = words.card(MERGED, {"state": "none"}, expected_gib=0.5)
+    for said in ("Run it anywhere with Transformers", "merged", "about 0.5 GB", "Needs Python with transformers"):
+        assert said in markup
+
+
+def test_checked_is_said_only_of_what_was_checked() -> None:
+    ready = {"state": "ready", "size": 2_100_000, "checked": True}
+    assert "✓ checked against the app" in words.card(BUNDLE, ready)
+    assert "2.1 MB, one zip file" in words.card(BUNDLE, ready)
+    assert "checked against" not in words.card(BUNDLE, {**ready, "checked": False})
+    assert "checked against" not in words.card(BUNDLE, {"state": "working", "progress": 0.5, "checked": True})
+
+
+def test_progress_and_failure_are_told_escaped() -> None:
+    working = words.card(MERGED, {"state": "working", "progress": 0.42, "message": "Merging <x>."})
+    assert 'aria-valuenow="42"' in working
+    assert "Merging &lt;x&gt;." in working
+    failed = words.card(MERGED, {"state": "failed", "message": "The disk is full."})
+    assert "Not made" in failed
+    assert "The disk is full." in failed
+    assert words.button_label({"state": "failed"}) == "Try again"

@@ -1,0 +1,93 @@
+"""Words, cards, presets and the receipt of the Model step."""
+
+from dataclasses import replace
+
+import pytest
+
+from studio.core.errors import FieldProblem
+from studio.core.recipe import Recipe
+from studio.models.types import BaseCard, Estimate
+from studio.ui.views import model as words
+
+CARD = BaseCard(
+    id="tiny",
+    title="Tiny 5M",
+    parameters=5_250_000,
+    context=512,
+    licence="Apache-2.0",
+    good_for="Trying.",
+    embedded=True,
+)
+BIG = BaseCard(id="org/big", title="Big <b>7B</b>", parameters=7_000_000_000, context=8192, licence="MIT", good_for="Much.", gated=True, download_gib=14.2)  # fmt: skip
+ESTIMATE = Estimate(memory_gib=0.9, available_gib=6.2, disk_gib=0.02, steps=315, passes=3, tokens=1000, verdict="fits", seconds=170, measured=True)  # fmt: skip
+OFFERS = [(CARD, "fits", "Ready now."), (BIG, "won't fit", "")]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(2e-4, "2e-4"), (0.00015, "1.5e-4"), (0.05, "0.05"), (3.0, "3"), (1024, "1,024"), (0.123456, "0.1235"), ("all-linear", "all-linear")],
+)  # fmt: skip
+def test_numbers_are_written_as_people_write_them(value: object, said: str) -> None:
+    assert words.short(value) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(1, "about 5 s"), (42, "about 40 s"), (58, "about 1 min"), (170, "about 3 min"), (3_599, "about 1 h"), (7_800, "about 2 h 10 min"), (90_000, "about 25 h")],
+)  # fmt: skip
+def test_durations_are_round(seconds: float, said: str) -> None:
+    assert words.duration(seconds) == said
+
+
+@pytest.mark.parametrize(("gib", "said"), [(0.0001, "1 MB"), (0.035, "36 MB"), (0.9, "0.9 GB"), (14.2, "14 GB")])
+def test_sizes(gib: float, said: str) -> None:
+    assert words.gigabytes(gib) == said
+
+
+def test_the_suggested_card_says_why_and_the_chosen_one_what_it_costs() -> None:
+    markup = words.cards(OFFERS, "tiny", suggested="tiny", estimate=ESTIMATE)
+    assert "Suggested" in markup
+    assert "Ready now." in markup
+    assert "✓ fits · about 3 min · 0.9 GB" in markup
+    assert "✕ won&#x27;t fit" in markup
+    assert markup.count('aria-checked="true"') == 1
+    assert "needs a login at the Hub" in markup
+    assert "download 14 GB" in markup
+
+
+def test_what_a_catalogue_or_a_folder_says_is_escaped() -> None:
+    assert "<b>7B" not in words.cards(OFFERS, "tiny")
+
+
+def test_the_search_wants_every_word_wherever_it_stands() -> None:
+    assert [card.id for card, _, _ in words.matching(OFFERS, "big mit")] == ["org/big"]
+    assert words.matching(OFFERS, "big apache") == []
+    assert [card.id for card, _, _ in words.matching(OFFERS, "", fitting_only=True)] == ["tiny"]
+    assert "No base" in words.cards([], "tiny")
+
+
+def test_a_preset_says_what_it_costs() -> None:
+    assert words.preset_label("Quick", replace(ESTIMATE, passes=1, seconds=40), False) == "Quick\n1 pass · about 40 s"
+    assert words.preset_label("Quick", replace(ESTIMATE, seconds=None), True) == "Quick\n3 passes · measuring…"
+    assert words.preset_label("Quick", None, False) == "Quick"
+
+
+def test_the_receipt_holds_memory_time_disk_steps_passes_what_is_kept_and_the_verdict() -> None:
+    recipe = Recipe()
+    recipe.method.kind = "lora"
+    markup = words.receipt(ESTIMATE, recipe)
+    for said in ("0.9 GB of 6.2 GB", "about 3 min", "20 MB", "315 in 3 passes", "a small adapter", "✓ fits"):
+        assert said in markup
+
+
+def test_a_time_that_was_not_measured_is_not_made_up() -> None:
+    unmeasured = replace(ESTIMATE, seconds=None, measured=False)
+    assert "measuring…" in words.receipt(unmeasured, Recipe(), measuring=True)
+    assert "measured once the base is on this machine" in words.receipt(
+        unmeasured, Recipe(), why_not="measured once the base is on this machine"
+    )
+
+
+def test_problems_without_a_field_stand_in_the_receipt_escaped() -> None:
+    markup = words.receipt(None, None, problems=[FieldProblem("data", "No <rows>.")])
+    assert "No &lt;rows&gt;." in markup
