@@ -12,6 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,10 +28,15 @@ TIMEOUT_S = 300
 _MARK = "CALIBRATION "
 
 
-def measure(recipe: Recipe, base_path: Path, splits: Splits) -> Calibration:
+def measure(
+    recipe: Recipe, base_path: Path, splits: Splits, cancelled: Callable[[], bool] = lambda: False
+) -> Calibration:
     """
+    Args:
+        cancelled: Asked a few times a second; once true, the measurement is ended.
+
     Raises:
-        RunError: the measurement failed; ``code`` is ``out_of_memory`` when it did not fit.
+        RunError: the measurement failed; ``code`` is ``out_of_memory`` when it did not fit, ``cancelled`` when it was ended.
     """
     with tempfile.TemporaryDirectory(prefix="tailor-calibration-") as folder:
         run = RunFolder(Path(folder))
@@ -37,21 +44,15 @@ def measure(recipe: Recipe, base_path: Path, splits: Splits) -> Calibration:
         resolved.base.path = str(base_path)
         resolved.save(run.recipe_path)
         write_splits(run, splits)
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "studio.runs.calibration", folder],
-                capture_output=True, text=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"},
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise RunError(
-                "The speed could not be measured",
-                "A few steps took more than five minutes.",
-                "Choose a smaller base or shorter rows.",
-            ) from None
-    line = next((line for line in reversed(done.stdout.splitlines()) if line.startswith(_MARK)), "")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "studio.runs.calibration", folder],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"},
+        )  # fmt: skip
+        output = _wait(process, cancelled)
+    line = next((line for line in reversed(output.splitlines()) if line.startswith(_MARK)), "")
     if not line:
-        killed = done.returncode < 0 or done.returncode == 137
+        killed = process.returncode < 0 or process.returncode == 137
         raise RunError(
             "The speed could not be measured",
             "The measurement was ended by the system, probably for lack of memory."
@@ -64,6 +65,28 @@ def measure(recipe: Recipe, base_path: Path, splits: Splits) -> Calibration:
     if "error" in answer:
         raise RunError(**answer["error"])
     return Calibration(**answer)
+
+
+def _wait(process: subprocess.Popen[str], cancelled: Callable[[], bool]) -> str:
+    """What the process printed, once it has ended."""
+    end = time.monotonic() + TIMEOUT_S
+    try:
+        while True:
+            try:
+                return process.communicate(timeout=0.2)[0]
+            except subprocess.TimeoutExpired:
+                if cancelled():
+                    raise RunError("The measurement was ended", "It is no longer needed.", code="cancelled") from None
+                if time.monotonic() > end:
+                    raise RunError(
+                        "The speed could not be measured",
+                        "A few steps took more than five minutes.",
+                        "Choose a smaller base or shorter rows.",
+                    ) from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def main(folder: str) -> None:

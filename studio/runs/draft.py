@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -431,7 +431,7 @@ class Draft:
         except (OSError, ValueError, TypeError):
             return None
 
-    def calibrate(self) -> Calibration | None:
+    def calibrate(self, cancelled: Callable[[], bool] = lambda: False) -> Calibration | None:
         """Measure a few steps in a process of its own; blocks (seconds for small bases). None when the base must be
         downloaded first.
 
@@ -447,7 +447,7 @@ class Draft:
         known = self.calibration(recipe)
         if known:
             return known
-        result = measure(recipe, folder, self.splits())
+        result = measure(recipe, folder, self.splits(), cancelled)
         path = self._calibration_path(recipe)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(result)))

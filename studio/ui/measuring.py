@@ -23,6 +23,7 @@ class Measuring:
 
     going: bool = False
     again: bool = False
+    unwanted: bool = False
     why_not: str = ""
     round: int = 0
 
@@ -46,22 +47,28 @@ class Measurements:
             measuring.again = measuring.going
             if measuring.going:
                 return measuring
-            measuring.going, measuring.why_not = True, ""
+            measuring.going, measuring.unwanted, measuring.why_not = True, False, ""
         threading.Thread(target=self._measure, args=(run_id, measuring), name=f"measure-{run_id}", daemon=True).start()
         return measuring
 
+    def drop(self, run_id: str) -> None:
+        """End a measurement that is going on: the choice has changed, or the run starts and wants the machine."""
+        measuring = self.of(run_id)
+        with self._lock:
+            measuring.unwanted, measuring.again = measuring.going, False
+
     def _measure(self, run_id: str, measuring: Measuring) -> None:
         while True:
-            why_not = self._once(run_id)
+            why_not = self._once(run_id, measuring)
             with self._lock:
                 measuring.round += 1
                 measuring.why_not = why_not
                 if not measuring.again:
                     measuring.going = False
                     return
-                measuring.again = False
+                measuring.again = measuring.unwanted = False
 
-    def _once(self, run_id: str) -> str:
+    def _once(self, run_id: str, measuring: Measuring) -> str:
         """Measure; returns why there is no number, or nothing."""
         try:
             draft = self.studio.draft(run_id)
@@ -69,8 +76,10 @@ class Measurements:
                 return "not measured"
             if draft.calibration() is None and any(True for _ in iterate_active(self.studio.workspace)):
                 return "measured when the run going on has ended"
-            return "" if draft.calibrate() else "measured once the base is on this machine"
+            return "" if draft.calibrate(lambda: measuring.unwanted) else "measured once the base is on this machine"
         except StudioError as error:
+            if error.code == "cancelled":
+                return ""
             log.info("No measurement for %s: %s", run_id, error)
             return "out of memory while measuring" if error.code == "out_of_memory" else "could not be measured"
         except Exception:

@@ -248,6 +248,7 @@ class ModelStep:
 
     def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:
         self.studio.draft(run_id).set_base(base_id)
+        self.measurements.drop(run_id)
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=True)
 
@@ -287,6 +288,7 @@ class ModelStep:
         if problems:
             raise RecipeError(problems)
         draft.freeze()
+        self.measurements.drop(run_id)
         self.studio.launcher.enqueue(draft.run)
 
     def _copy(self, run_id: str) -> str:
