@@ -56,6 +56,27 @@ def packed_attention(
     if _one_kernel(query, value, dropout):
         out = _varlen(query, key, value, doc_lens, causal, scaling, sliding_window, grouped)
         return out[None], None
+    if query.device.type == "cpu":
+        # Short documents are two to three times as fast in float32, and 16-bit kernels are built and kept for every
+        # length that occurs (1.5 MiB each), so that memory would grow all through the run.
+        with torch.autocast("cpu", enabled=False):
+            parts = (x.float() for x in (query, key, value))
+            out = _one_by_one(*parts, doc_lens, causal, dropout, scaling, sliding_window, grouped)
+        return out.to(query.dtype), None
+    return _one_by_one(query, key, value, doc_lens, causal, dropout, scaling, sliding_window, grouped), None
+
+
+def _one_by_one(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    doc_lens: Any,
+    causal: bool,
+    dropout: float,
+    scaling: float | None,
+    sliding_window: int | None,
+    grouped: bool,
+) -> torch.Tensor:
     outputs = [
         F.scaled_dot_product_attention(
             q,
@@ -69,7 +90,7 @@ def packed_attention(
         ).transpose(1, 2)
         for q, k, v in zip(*(x.split(list(doc_lens), dim=2) for x in (query, key, value)), strict=True)
     ]
-    return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)).contiguous(), None
+    return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)).contiguous()
 
 
 def _one_kernel(query: torch.Tensor, value: torch.Tensor, dropout: float) -> bool:

@@ -58,7 +58,6 @@ def prepare_causal_lm(
         next_token=True,
         dtype=dtype,
         sample=ChatSamples(prompts, renderer.prompt, tokenizer, recipe.training.max_length) if prompts else None,
-        finish=path.loss.release,
     )
 
 

@@ -34,7 +34,6 @@ class Work:
         path: How the model is fed, and its loss (``__call__`` for the Trainer, ``measure`` for validation).
         next_token: Whether labels are learned one position earlier.
         sample: Answers the fixed prompts, or None.
-        finish: Undoes what was done to the model for speed.
     """
 
     model: Any
@@ -46,7 +45,11 @@ class Work:
     dtype: torch.dtype
     labels: list[str] = field(default_factory=list)
     sample: Callable[[Any], list[tuple[str, str]]] | None = None
-    finish: Callable[[], None] = lambda: None
+
+    def finish(self) -> None:
+        """The model is an ordinary one again."""
+        self.path.loss.release()
+        use_attention(self.model, PLAIN)
 
     def batch(self, rows: Rows, pack: list[int]) -> dict[str, Any]:
         if self.path.packed:
@@ -225,7 +228,6 @@ def _conclude(work: Work, job: TrainJob, progress: Progress, trainer: Trainer) -
     if (memory.best_step is not None and memory.best_step != steps) or progress.failure:
         saving.restore(model, checkpoint_path(job.checkpoints_dir, memory.best_step or 0))
     work.finish()
-    use_attention(model, PLAIN)
     model.eval()
     inner_model(model).config.use_cache = True
     if trainer.is_world_process_zero():

@@ -45,14 +45,16 @@ class LinearCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         rows = max(32, _CHUNK_ELEMENTS // weight.shape[0])
         for start in range(0, len(targets), rows):
-            h, t = hidden[start : start + rows].detach().to(dtype), targets[start : start + rows]
-            loss, grad = _loss_and_gradient(F.linear(h, w, b).float(), t, smoothing, want_hidden or want_weight)
+            t = targets[start : start + rows]
+            h = _even(hidden[start : start + rows].detach().to(dtype))
+            logits = F.linear(h, w, b)[: len(t)].float()
+            loss, grad = _loss_and_gradient(logits, t, smoothing, want_hidden or want_weight)
             total += loss
             if grad is None:
                 continue
-            grad = grad.to(dtype)
+            grad = _even(grad.to(dtype))
             if grad_hidden is not None:
-                grad_hidden[start : start + rows] = grad @ w
+                grad_hidden[start : start + rows] = (grad @ w)[: len(t)]
             if grad_weight is not None:
                 grad_weight += grad.T @ h
             if grad_bias is not None:
@@ -87,6 +89,11 @@ class LogitsCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad_output: torch.Tensor) -> Any:  # type: ignore[override]
         (grad,) = ctx.saved_tensors
         return grad.mul_(grad_output.to(grad.dtype)), None, None
+
+
+def _even(rows: torch.Tensor) -> torch.Tensor:
+    """Zero rows up to a multiple of 32: few shapes, as for :func:`~studio.training.packing.flat_batch`."""
+    return F.pad(rows, (0, 0, 0, -len(rows) % 32))
 
 
 def _loss_and_gradient(

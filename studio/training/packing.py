@@ -180,11 +180,17 @@ class DocLengths(list):  # type: ignore[type-arg]
 def flat_batch(rows: Rows, pack: Sequence[int], *, next_token: bool) -> dict[str, Any]:
     """One flat sequence, shape (1, tokens), with per-document positions.
 
+    A last document without anything to learn rounds the tokens up by at most 3 %: 16-bit kernels on a CPU are built and
+    kept for every shape that occurs, so few shapes are faster and need less memory.
+
     Args:
         next_token: Labels are learned one position earlier (language modelling); the head is then asked for at those
             positions only (``logits_to_keep``). Otherwise labels stand where they are predicted.
     """
     parts = [rows[i] for i in pack] or [(rows.ids[:1], np.array([IGNORED], dtype=np.int32))]
+    filler = filler_for(sum(len(part[0]) for part in parts))
+    if filler:
+        parts.append((np.repeat(parts[-1][0][-1:], filler), np.full(filler, IGNORED, dtype=np.int32)))
     ids = np.concatenate([part[0] for part in parts])
     labels = np.concatenate([part[1] for part in parts])
     documents = DocLengths(len(part[0]) for part in parts)
@@ -197,6 +203,11 @@ def flat_batch(rows: Rows, pack: Sequence[int], *, next_token: bool) -> dict[str
     if next_token:
         batch["logits_to_keep"] = torch.from_numpy(np.flatnonzero(labels[1:] != IGNORED))
     return batch
+
+
+def filler_for(tokens: int) -> int:
+    """Tokens that round a flat sequence up to a multiple of a power of two, about a 32nd of its length."""
+    return -tokens % (1 << max(0, tokens.bit_length() - 6))
 
 
 def padded_batch(rows: Rows, pack: Sequence[int], *, pad_id: int) -> dict[str, Any]:

@@ -66,7 +66,6 @@ def prepare_classifier(recipe: Recipe, base_path: Any, splits: Splits) -> engine
         dtype=dtype,
         labels=labels,
         sample=LabelSamples(recipe, splits.validation or splits.train, renderer, labels),
-        finish=path.loss.release,
     )
 
 

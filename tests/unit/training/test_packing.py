@@ -10,6 +10,7 @@ from studio.training.packing import (
     Rows,
     deal,
     evaluation_packs,
+    filler_for,
     flat_batch,
     make_plan,
     padded_batch,
@@ -99,6 +100,21 @@ def test_flat_batch():
     assert list(batch["doc_lens"]) == [4, 3]
     assert batch["logits_to_keep"].tolist() == [1, 2, 4, 5]
     assert batch["doc_lens"].boundaries(batch["input_ids"].device).tolist() == [0, 4, 7]
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 63, 64, 500, 1201, 9999])
+def test_few_different_lengths_for_little_padding(tokens):
+    rounded = tokens + filler_for(tokens)
+    assert tokens <= rounded <= tokens * 1.032
+    assert len({n + filler_for(n) for n in range(1024, 2048)}) <= 33
+
+
+def test_the_filler_is_a_document_of_its_own():
+    rows = Rows([(list(range(3, 104)), list(range(3, 104)))])
+    batch = flat_batch(rows, [0], next_token=True)
+    assert list(batch["doc_lens"]) == [101, 1]
+    assert (batch["labels"][0, 101:] == IGNORED).all()
+    assert batch["input_ids"].shape == batch["labels"].shape == batch["position_ids"].shape
 
 
 def test_an_empty_pack_has_nothing_to_learn():
