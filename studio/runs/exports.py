@@ -73,8 +73,11 @@ def export_state(run: RunFolder, kind: ExportKind | str) -> dict[str, Any]:
                 f"Start it again; {log_path(run, kind).name} in the run's exports folder may tell why.",
             )
             return {**state, "state": "failed", "message": str(error), "error": error.as_dict()}
-    if state["state"] == "ready" and not _fresh(run, state):
-        return dict(NONE)
+    if state["state"] == "ready":
+        # The folder may have been moved, or come from elsewhere: only a file of its own is ever offered.
+        state["path"] = str(run.exports_dir / Path(str(state["path"])).name)
+        if not _fresh(run, state):
+            return dict(NONE)
     return state
 
 
@@ -121,4 +124,5 @@ def _going(state: dict[str, Any]) -> bool:
 def _fresh(run: RunFolder, state: dict[str, Any]) -> bool:
     path = Path(state["path"])
     newest = max((p.stat().st_mtime for p in run.model_dir.glob("*.safetensors")), default=0.0)
-    return path.is_file() and newest <= float(state.get("started") or 0)
+    own = path.suffix == ".zip" and path.is_file() and not path.is_symlink()
+    return own and newest <= float(state.get("started") or 0)

@@ -10,11 +10,14 @@ import gc
 import inspect
 import logging
 import os
+import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.core.assets import assets_dir
@@ -110,9 +113,13 @@ def launch(
             "Give --auth user:password, or leave --host out to stay on this machine.",
         )
     studio = studio or StudioContext(workspace)
+    uploads = _keep_uploads_in(workspace)
     blocks = create_app(studio)
     port = free_port(host, port)
+    from starlette.middleware import Middleware
+
     from studio.ui import theme
+    from studio.ui.guard import Guard
 
     blocks.launch(
         server_name=host,
@@ -134,10 +141,15 @@ def launch(
         theme=theme.theme(),
         css=theme.css(),
         head=theme.head(),
-        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        app_kwargs={
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+            "middleware": [Middleware(Guard, with_login=bool(auth))],
+        },
     )
     gc.freeze()
-    threading.Thread(target=_warm, args=(studio,), name="warm-up", daemon=True).start()
+    threading.Thread(target=_warm, args=(studio, uploads), name="warm-up", daemon=True).start()
     return RunningApp(blocks, studio, host, port)
 
 
@@ -169,8 +181,25 @@ def free_port(host: str, first: int, tries: int = 100) -> int:
     )
 
 
-def _warm(studio: StudioContext) -> None:
+def _keep_uploads_in(workspace: Workspace) -> Path:
+    """Uploads pass through the person's own workspace: the temporary folder is shared with everybody on this machine,
+    who could look into it, and who may already own the folder that gradio wants to write there."""
+    folder = Path(os.environ.setdefault("GRADIO_TEMP_DIR", str(workspace.cache_dir / "uploads")))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _forget_old(uploads: Path) -> None:
+    """Uploads that a server left behind which was killed; a running one cleans up after itself."""
+    for path in uploads.iterdir():
+        if time.time() - path.stat().st_mtime > CACHE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _warm(studio: StudioContext, uploads: Path) -> None:
     try:
+        if uploads.parent == studio.workspace.cache_dir:
+            _forget_old(uploads)
         studio.warm()
     except Exception:
         logging.getLogger("studio.ui").exception("Warming up failed; the first click will be slower.")

@@ -12,7 +12,7 @@ import gradio as gr
 from studio.core.errors import ExportError
 from studio.core.recipe import Recipe
 from studio.runs.folder import RunFolder
-from studio.ui.components import html
+from studio.ui.components import downloadable, html
 from studio.ui.context import StudioContext
 from studio.ui.shell import QUIET, Shell, StepView
 from studio.ui.views import export as words
@@ -76,7 +76,7 @@ class ExportStep:
                 value=words.button_label(state), visible=not reason, interactive=now != "working",
                 variant="secondary" if ready else "primary",
             ),
-            gr.update(visible=ready, value=str(state["path"]) if ready else None),
+            gr.update(visible=ready, value=downloadable(Path(state["path"])) if ready else None),
         ]  # fmt: skip
 
     def _not_offered(self, recipe: Recipe, purpose: Purpose) -> str:

@@ -12,6 +12,7 @@ from studio.core.errors import ExportError, RunError
 from studio.core.workspace import Workspace
 from studio.runs import processes
 from studio.runs.exports import export_state, start_export, state_path
+from studio.runs.folder import RunFolder
 from studio.tasks import base as tasks
 
 
@@ -98,3 +99,23 @@ def test_a_process_that_cannot_be_started_is_told(run):
     with pytest.raises(ExportError, match="could not be started"):
         start_export(run, "bundle", ["/nowhere/python"])
     assert export_state(run, "bundle")["state"] == "failed"
+
+
+def test_only_a_file_of_the_runs_own_folder_is_offered(run, tmp_path):
+    make(run)
+    secret = tmp_path / "secret.zip"
+    secret.write_bytes(b"abc")
+    state = json.loads(state_path(run, "bundle").read_text())
+
+    state_path(run, "bundle").write_text(json.dumps({**state, "path": str(secret)}))
+    assert export_state(run, "bundle")["state"] == "none"
+    (run.exports_dir / "secret.zip").symlink_to(secret)
+    assert export_state(run, "bundle")["state"] == "none"
+
+
+def test_a_moved_run_still_offers_its_file(run):
+    make(run)
+    moved = RunFolder(run.path.rename(run.path.with_name("moved")))
+    state = export_state(moved, "bundle")
+    assert state["state"] == "ready"
+    assert state["path"] == str(moved.exports_dir / "bundle.zip")
