@@ -55,7 +55,7 @@ def prepare_classifier(recipe: Recipe, base_path: Any, splits: Splits) -> engine
         model = model.to(setup.device())
     set_dropout(model, recipe.training.dropout)
     model = apply_method(model, recipe.method, "sequence_classification")
-    path = label_path(model, rows, recipe.training.label_smoothing)
+    path = label_path(model, rows, recipe.training.label_smoothing, dtype)
     return engine.Work(
         model=model,
         tokenizer=tokenizer,
@@ -136,7 +136,7 @@ class RowLabelLoss:
         return scores[chosen].float(), labels[chosen]
 
 
-def label_path(model: Any, rows: Rows, smoothing: float) -> PackedPath:
+def label_path(model: Any, rows: Rows, smoothing: float, dtype: torch.dtype) -> PackedPath:
     """Packed for decoders that pass the self-check, else padded. Encoders are padded without further words."""
     loss = RowLabelLoss(model)
     if not hasattr(inner_model(model), "score"):
@@ -146,7 +146,7 @@ def label_path(model: Any, rows: Rows, smoothing: float) -> PackedPath:
     def summed(outputs: Any, batch: dict[str, Any]) -> torch.Tensor:
         return loss.sum(outputs, batch["labels"])
 
-    problem = check(model, short_rows(rows), summed, next_token=False)
+    problem = check(model, short_rows(rows), summed, next_token=False, dtype=dtype)
     loss.smoothing = smoothing
     return PackedPath(not problem, loss, problem)
 
