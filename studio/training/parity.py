@@ -108,7 +108,7 @@ def check(
     finally:
         model.train(training)
     tolerance = _TOLERANCE.get(next(inner.parameters()).dtype, 3e-2)
-    off = abs(packed_as_trained - alone) > _TOLERANCE[torch.bfloat16] * max(1.0, abs(alone))
+    off = not abs(packed_as_trained - alone) <= _TOLERANCE[torch.bfloat16] * max(1.0, abs(alone))
     if off or not abs(packed - alone) <= tolerance * max(1.0, abs(alone)):
         return _refuse(model, "Packed rows would not give this base the same loss as rows one by one.")
     if not abs(second - moved_second) <= _LEAK * max(1.0, abs(second)):
