@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
@@ -268,7 +270,7 @@ class Recipe(Options):
 
     def save(self, path: Path) -> None:
         """Write atomically."""
-        temporary = path.with_name(f".{path.name}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
         temporary.write_text(self.to_yaml(), encoding="utf-8")
         temporary.replace(path)
 

@@ -11,7 +11,8 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -35,8 +36,8 @@ from studio.models import suggest
 from studio.models.catalogue import find
 from studio.models.fetch import is_local, local_folder
 from studio.models.types import BaseCard, Estimate
-from studio.runs.folder import RunFolder, RunState
-from studio.runs.splits import write_splits
+from studio.runs.folder import CHOICES, RunFolder, RunState
+from studio.runs.splits import forget_splits, write_splits
 from studio.tasks import base as tasks
 from studio.tasks.base import Task
 from studio.training.types import Calibration
@@ -47,9 +48,6 @@ SAMPLES: dict[str, tuple[str, str]] = {
     "messy_support.csv": ("Messy on purpose", "A real-looking export with everything wrong that can be wrong."),
 }
 """Files of the sample gallery: name → (title, sentence)."""
-
-CHOICES = "choices.yaml"
-"""The recipe as chosen, values left open; kept beside the resolved one so that a copy starts from the choices."""
 
 
 class Draft:
@@ -185,32 +183,47 @@ class Draft:
 
     def update(self, section: str, values: dict[str, Any]) -> list[FieldProblem]:
         """Set several fields of ``method``, ``training`` or ``data.split``; all problems are told, none half applied."""
-        recipe = self.recipe()
-        owner, name = _section(recipe, section)
-        try:
-            changed = SECTIONS[section].model_validate({**getattr(owner, name).model_dump(), **values})
-        except ValidationError as error:
-            return problems_of(error, SECTIONS[section], section)
-        setattr(owner, name, changed)
-        self._save(recipe)
+        with self._changed() as recipe:
+            owner, name = _section(recipe, section)
+            try:
+                changed = SECTIONS[section].model_validate({**getattr(owner, name).model_dump(), **values})
+            except ValidationError as error:
+                return problems_of(error, SECTIONS[section], section)
+            setattr(owner, name, changed)
         return []
 
     def rename(self, name: str) -> None:
-        recipe = self.recipe()
-        try:
-            recipe.name = name.strip()
-        except ValidationError as error:
-            raise RecipeError(problems_of(error, Recipe)) from None
-        self._save(recipe)
+        with self._changed() as recipe:
+            try:
+                recipe.name = name.strip()
+            except ValidationError as error:
+                raise RecipeError(problems_of(error, Recipe)) from None
+
+    @contextmanager
+    def _changed(self) -> Iterator[Recipe]:
+        """The recipe, to be changed; saved at the end unless something was raised. Two browsers take turns, so that
+        neither undoes what the other did."""
+        with self.run.held():
+            recipe = self.recipe()
+            yield recipe
+            self._save(recipe)
 
     def _save(self, recipe: Recipe) -> None:
-        if not self.is_open:
-            raise RunError(
-                "This run has been started",
-                "Its recipe can no longer change.",
-                "Use “New run from this one” to try other settings.",
-            )
-        recipe.save(self.run.recipe_path)
+        with self.run.held():
+            if not self.is_open:
+                raise RunError(
+                    "This run has been started",
+                    "Its recipe can no longer change.",
+                    "Use “New run from this one” to try other settings.",
+                )
+            choices = self.run.path / CHOICES
+            if choices.is_file():
+                # It had been prepared for its start, then left the queue (or never got into it).
+                if recipe == Recipe.load(choices):
+                    return
+                forget_splits(self.run)
+            recipe.save(self.run.recipe_path)
+            choices.unlink(missing_ok=True)
 
     # -- step 1: data -------------------------------------------------------------------------------------------------
 
@@ -231,26 +244,23 @@ class Draft:
 
     def set_task(self, name: str) -> None:
         """Change the task; the columns are guessed anew for it."""
-        recipe = self.recipe()
         reading = tasks.get(name).read(self.table())
-        recipe.task, recipe.data.roles, recipe.data.fixes = name, reading.roles, []
-        self._save(recipe)
+        with self._changed() as recipe:
+            recipe.task, recipe.data.roles, recipe.data.fixes = name, reading.roles, []
 
     def set_roles(self, roles: dict[str, Any]) -> None:
         """
         Raises:
             DataError: a role names a column that is not there, or an essential one is missing.
         """
-        recipe = self.recipe()
         wanted = {role: column for role, column in roles.items() if column}
         self.task.examples(self.table(), wanted)
-        recipe.data.roles = wanted
-        self._save(recipe)
+        with self._changed() as recipe:
+            recipe.data.roles = wanted
 
     def set_system_prompt(self, text: str | None) -> None:
-        recipe = self.recipe()
-        recipe.data.system_prompt = (text or "").strip() or None
-        self._save(recipe)
+        with self._changed() as recipe:
+            recipe.data.system_prompt = (text or "").strip() or None
 
     # -- step 2: prepare ----------------------------------------------------------------------------------------------
 
@@ -290,20 +300,21 @@ class Draft:
         return preview(self.examples(), fix_id)
 
     def apply(self, check: str, fix_id: str) -> None:
-        """
+        """Accept a fix; twice in a row is once (a double press, or two browsers).
+
         Raises:
             DataError: there is no such fix.
         """
         preview(self.examples()[:1], fix_id)
-        recipe = self.recipe()
-        recipe.data.fixes = [*recipe.data.fixes, AppliedFix(check=check, fix=fix_id)]
-        self._save(recipe)
+        with self._changed() as recipe:
+            fix = AppliedFix(check=check, fix=fix_id)
+            if recipe.data.fixes[-1:] != [fix]:
+                recipe.data.fixes = [*recipe.data.fixes, fix]
 
     def undo(self, index: int) -> None:
         """Take the fix at ``index`` out of the list; the others stay."""
-        recipe = self.recipe()
-        recipe.data.fixes = [fix for i, fix in enumerate(recipe.data.fixes) if i != index]
-        self._save(recipe)
+        with self._changed() as recipe:
+            recipe.data.fixes = [fix for i, fix in enumerate(recipe.data.fixes) if i != index]
 
     def counts(self) -> tuple[int, int]:
         """(rows read, rows the task can learn from after the fixes)."""
@@ -381,9 +392,8 @@ class Draft:
             ModelError: the base cannot be found or used.
         """
         find(base_id, self.workspace)
-        recipe = self.recipe()
-        recipe.base.id, recipe.base.path = base_id, None
-        self._save(recipe)
+        with self._changed() as recipe:
+            recipe.base.id, recipe.base.path = base_id, None
 
     def facts(self) -> suggest.DataFacts:
         """What suggestions and estimates need to know of the training rows."""
@@ -470,20 +480,31 @@ class Draft:
         Raises:
             RecipeError: with every problem that stands in the way.
         """
+        chosen = self.recipe()
         problems = self.problems()
         if problems:
             raise RecipeError(problems)
-        chosen, recipe = self.recipe(), self.resolved()
+        recipe = self.resolved()
         folder = self.renderer_folder()
         recipe.base.path = str(folder) if folder else None
-        write_splits(self.run, self.splits())
-        chosen.save(self.run.path / CHOICES)
-        recipe.save(self.run.recipe_path)
+        splits = self.splits()
+        with self.run.held():
+            if not self.is_open or self.recipe() != chosen:
+                raise RunError(
+                    "This run was changed meanwhile",
+                    "Another window has started or changed it.",
+                    "Look at it once more.",
+                )
+            write_splits(self.run, splits)
+            chosen.save(self.run.path / CHOICES)
+            recipe.save(self.run.recipe_path)
         return recipe
 
     def visit(self, step: int) -> None:
         """Remember where in the journey the person was (0 to 5), for a reload. Only drafts need it."""
-        if self.is_open:
+        with self.run.held():
+            if not self.is_open:
+                return
             self.run.write_state(RunState(created=self.run.state().created or time.time(), step_of_journey=step))
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
+from filelock import FileLock, Timeout
 
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
@@ -28,6 +32,9 @@ ACTIVE: frozenset[str] = frozenset({"starting", "training", "evaluating"})
 ENDED: frozenset[str] = frozenset({"finished", "stopped", "failed", "interrupted"})
 STATES: frozenset[str] = ACTIVE | ENDED | {"draft", "queued"}
 Request = Literal["pause", "stop"]
+CHOICES = "choices.yaml"
+"""The recipe as chosen, values left open; kept beside the resolved one so that a copy starts from the choices."""
+LOCK_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -120,10 +127,43 @@ class RunFolder:
     def exports_dir(self) -> Path:
         return self.path / "exports"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The right to read, change and write what the app writes (recipe, state): one browser, one terminal at a time.
+        Who holds it may ask for it again.
+
+        Raises:
+            RunError: the run is gone, or another process has held it for long.
+        """
+        thread_lock, file_lock = _locks_of(self.path)
+        with thread_lock:
+            if not self.path.is_dir():
+                raise RunError("This run is gone", f"“{self.id}” has been deleted.", "Choose another one on the left.")
+            try:
+                file_lock.acquire(timeout=LOCK_TIMEOUT_S)
+            except Timeout:
+                raise RunError(
+                    "This run is busy", "Another process has been changing it for a while.", "Try again in a moment."
+                ) from None
+            except OSError as error:
+                raise RunError(
+                    "This run's folder cannot be written",
+                    f"{self.path}: {error.strerror or error}.",
+                    "Free some disk space, or mend the folder's permissions.",
+                ) from None
+            try:
+                yield
+            finally:
+                file_lock.release()
+
     # -- recipe and report ------------------------------------------------------------------------------------------
 
     def recipe(self) -> Recipe:
         return Recipe.load(self.recipe_path)
+
+    def recipe_paths(self) -> list[Path]:
+        """The recipe, and beside it the one with the values nobody chose left open, where there is one."""
+        return [path for path in (self.recipe_path, self.path / CHOICES) if path.is_file()]
 
     def report(self) -> dict[str, Any] | None:
         """The report card, or None when there is none yet or it cannot be read."""
@@ -201,11 +241,17 @@ class RunFolder:
     def delete(self) -> None:
         """
         Raises:
-            RunError: the run is going on.
+            RunError: the run is going on or waits for its turn.
         """
-        if self.state().state in ACTIVE:
-            raise RunError("This run is going on", f"“{self.id}” is being trained.", "Stop it first.")
-        shutil.rmtree(self.path)
+        with self.held():
+            state = self.state().state
+            if state in ACTIVE:
+                raise RunError("This run is going on", f"“{self.id}” is being trained.", "Stop it first.")
+            if state == "queued":
+                raise RunError("This run is waiting", "It will start when the device is free.", "Stop it first.")
+            # Gone at once for everybody else, also for one who is just writing into it.
+            doomed = self.path.rename(self.path.with_name(f".deleted-{uuid.uuid4().hex[:12]}"))
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 class EventWriter:
@@ -270,15 +316,27 @@ def worker_alive(state: RunState) -> bool:
 def list_runs(workspace: Workspace) -> list[RunFolder]:
     """Every run of the workspace, the newest first."""
     try:
-        paths = [p for p in workspace.runs_dir.iterdir() if (p / "state.json").is_file()]
+        paths = [p for p in workspace.runs_dir.iterdir() if p.name[0] != "." and (p / "state.json").is_file()]
     except OSError:
         return []
     return [RunFolder(p) for p in sorted(paths, key=_created, reverse=True)]
 
 
+_locks: dict[Path, tuple[threading.RLock, FileLock]] = {}
+_locks_guard = threading.Lock()
+
+
+def _locks_of(path: Path) -> tuple[threading.RLock, FileLock]:
+    """The locks of a run folder; its threads share them, whoever opened it."""
+    with _locks_guard:
+        if path not in _locks:
+            _locks[path] = (threading.RLock(), FileLock(path / ".lock", thread_local=False))
+        return _locks[path]
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     temporary.write_text(json.dumps(_finite(value), ensure_ascii=False, indent=1, default=str), encoding="utf-8")
     temporary.replace(path)
 

@@ -72,7 +72,7 @@ class Launcher:
         Raises:
             RunError: the run is going on or has been trained, or its data has not been prepared.
         """
-        with self.queue.held():
+        with self.queue.held(), run.held():
             state = run.state()
             if state.state == "queued":
                 return

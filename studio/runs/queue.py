@@ -87,6 +87,6 @@ class Queue:
 def _folders(workspace: Workspace) -> list[RunFolder]:
     """Every run folder, in no order, nothing read."""
     try:
-        return [RunFolder(path) for path in workspace.runs_dir.iterdir() if path.is_dir()]
+        return [RunFolder(path) for path in workspace.runs_dir.iterdir() if path.is_dir() and path.name[0] != "."]
     except OSError:
         return []

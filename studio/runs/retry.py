@@ -7,7 +7,6 @@ import shutil
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
-from studio.runs.draft import CHOICES
 from studio.runs.folder import RunFolder
 
 
@@ -27,9 +26,8 @@ def smaller_copy(run: RunFolder, workspace: Workspace) -> RunFolder:
         )
     fresh = RunFolder.create(workspace, recipe.name)
     shutil.copytree(run.data_dir, fresh.data_dir, dirs_exist_ok=True)
-    for name in ("recipe.yaml", CHOICES):
-        if (run.path / name).is_file():
-            halved(Recipe.load(run.path / name), batch, run.id).save(fresh.path / name)
+    for path in run.recipe_paths():
+        halved(Recipe.load(path), batch, run.id).save(fresh.path / path.name)
     return fresh
 
 

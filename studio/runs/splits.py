@@ -41,6 +41,12 @@ def has_splits(run: RunFolder) -> bool:
     return all((run.data_dir / f"{name}.jsonl").is_file() for name in SPLIT_NAMES)
 
 
+def forget_splits(run: RunFolder) -> None:
+    """The choices have changed: the run has to be prepared again before it can be started."""
+    for name in SPLIT_NAMES:
+        (run.data_dir / f"{name}.jsonl").unlink(missing_ok=True)
+
+
 def _read(path: Path) -> list[Example]:
     # Not splitlines: a row may hold U+2028, which JSON leaves as it is and which is no end of a line here.
     try:

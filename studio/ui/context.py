@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import RunError
+from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
 from studio.runs.folder import ACTIVE, RunFolder, write_json
 
@@ -81,11 +82,24 @@ class StudioContext:
             StudioError: there is no such run, or it is being worked on just now.
         """
         run = self.run(run_id)
-        if run.state().state in ACTIVE:
-            raise RunError("This run is going on", "Its recipe is in use.", "Rename it when it has finished.")
-        recipe = run.recipe()
-        recipe.name = name
-        recipe.save(run.recipe_path)
+        with run.held():
+            if run.state().state in ACTIVE:
+                raise RunError("This run is going on", "Its recipe is in use.", "Rename it when it has finished.")
+            for path in run.recipe_paths():
+                recipe = Recipe.load(path)
+                recipe.name = name
+                recipe.save(path)
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run with its model and files.
+
+        Raises:
+            RunError: there is no such run, or it waits or goes on.
+        """
+        run = self.run(run_id)
+        with self.launcher.queue.held():
+            run.delete()
+        self.close_playground(run_id)
 
     def recall(self, run: RunFolder, name: str, default: Any = None) -> Any:
         """What the screens noted about a run under ``name`` (see :meth:`remember`)."""

@@ -50,11 +50,7 @@ class Sidebar:
             case "rename":
                 self._rename(run_id, str(wish.get("name", "")))
             case "delete":
-                run = self.studio.run(run_id)
-                if run.state().state == "queued":
-                    raise StudioError("This run is waiting", "It will start when the device is free.", "Stop it first.")
-                self.studio.close_playground(run_id)
-                run.delete()
+                self.studio.delete(run_id)
                 if current == run_id:
                     return None
         return current

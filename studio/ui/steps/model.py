@@ -10,7 +10,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from studio.core import hardware
-from studio.core.errors import FieldProblem, ModelError, RecipeError, StudioError
+from studio.core.errors import FieldProblem, ModelError, RecipeError, RunError, StudioError
 from studio.core.options import describe
 from studio.core.recipe import SECTIONS, Preset, Recipe, TrainingOptions
 from studio.models.types import Estimate
@@ -284,10 +284,15 @@ class ModelStep:
         draft = self.studio.draft(run_id)
         if not draft.is_open:
             return
-        problems = self._save(run_id, values)
-        if problems:
-            raise RecipeError(problems)
-        draft.freeze()
+        try:
+            problems = self._save(run_id, values)
+            if problems:
+                raise RecipeError(problems)
+            draft.freeze()
+        except RunError:
+            if draft.is_open:
+                raise
+            return  # pressed twice, or started in another window: it is under way
         self.measurements.drop(run_id)
         self.studio.launcher.enqueue(draft.run)
 

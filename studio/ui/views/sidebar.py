@@ -49,7 +49,7 @@ class RunList:
         """Every run, the newest first."""
         found: dict[str, tuple[tuple[float, ...], RunEntry]] = {}
         try:
-            folders = [p for p in self.workspace.runs_dir.iterdir() if p.is_dir()]
+            folders = [p for p in self.workspace.runs_dir.iterdir() if p.is_dir() and p.name[0] != "."]
         except OSError:
             return []
         for path in folders:

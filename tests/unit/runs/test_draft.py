@@ -1,6 +1,8 @@
 """A draft holds steps 1 to 3 in its folder: what was read, chosen, mended and split survives any restart."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,7 +11,7 @@ from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
 from studio.runs.draft import SAMPLES, Draft
 from studio.runs.folder import RunState, list_runs
-from studio.runs.splits import read_splits
+from studio.runs.splits import has_splits, read_splits
 
 
 @pytest.fixture
@@ -168,3 +170,64 @@ def test_data_that_vanished_is_a_message(messy):
         file.unlink()
     with pytest.raises(RunError, match="gone"):
         messy.table()
+
+
+def test_two_windows_that_change_one_draft_undo_nothing_of_each_other(messy):
+    """Each change is read, made and written in one go."""
+    fixes = [(f.check, f.fixes[0].id) for f in messy.findings() if f.fixes]
+    assert len(fixes) > 3
+    with ThreadPoolExecutor(8) as windows:
+        jobs = [windows.submit(again(messy).apply, *fix) for fix in fixes]
+        jobs += [windows.submit(again(messy).set_split, seed=7), windows.submit(again(messy).rename, "together")]
+        for job in jobs:
+            job.result()
+    recipe = again(messy).recipe()
+    assert sorted((f.check, f.fix) for f in recipe.data.fixes) == sorted(fixes)
+    assert (recipe.data.split.seed, recipe.name) == (7, "together")
+
+
+def test_a_fix_pressed_twice_is_applied_once(messy):
+    finding = next(f for f in messy.findings() if f.fixes)
+    for _ in range(2):
+        messy.apply(finding.check, finding.fixes[0].id)
+    assert len(messy.recipe().data.fixes) == 1
+
+
+def test_a_choice_made_after_leaving_the_queue_counts(messy):
+    messy.freeze()
+    assert has_splits(messy.run)
+    assert messy.update("training", {"learning_rate": 0.00123}) == []
+    assert again(messy).recipe().training.learning_rate == 0.00123
+    assert not has_splits(messy.run), "what had been prepared no longer fits the choices"
+    assert messy.freeze().training.learning_rate == 0.00123
+
+
+def test_the_same_choice_again_leaves_what_was_prepared(messy):
+    messy.update("training", {"learning_rate": 0.001})
+    frozen = messy.freeze()
+    assert messy.update("training", {"learning_rate": 0.001}) == []
+    assert has_splits(messy.run)
+    assert messy.run.recipe() == frozen
+
+
+def test_a_late_look_at_a_step_does_not_take_a_run_out_of_the_queue(messy, monkeypatch):
+    """The page notes the step in the state of a draft while another request starts it."""
+    messy.freeze()
+    late = again(messy)
+    real, looked, queued = type(late).is_open, threading.Event(), threading.Event()
+
+    def slow(self):
+        answer = real.fget(self)
+        looked.set()
+        queued.wait(0.3)
+        return answer
+
+    monkeypatch.setattr(Draft, "is_open", property(slow))
+    visiting = threading.Thread(target=late.visit, args=(3,))
+    visiting.start()
+    looked.wait(5)
+    with messy.run.held():
+        messy.run.change_state(state="queued")
+    queued.set()
+    visiting.join()
+    assert messy.run.state().state == "queued"

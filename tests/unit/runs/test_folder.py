@@ -134,3 +134,44 @@ def test_a_request_is_seen_and_cleared(run):
     assert run.requested() == "pause"
     run.clear_request()
     assert run.requested() == ""
+
+
+def test_a_run_that_waits_or_goes_on_is_not_deleted(run):
+    run.change_state(state="queued")
+    with pytest.raises(RunError, match="waiting"):
+        run.delete()
+    assert run.path.is_dir()
+
+
+def test_a_deleted_run_is_gone_at_once_also_for_one_who_still_writes(run, tmp_path):
+    other = RunFolder(run.path)
+    run.delete()
+    assert list(run.path.parent.iterdir()) == []
+    with pytest.raises(RunError, match="gone"), other.held():
+        pass
+    assert not other.path.exists(), "the lock must not bring the folder back"
+
+
+def test_what_is_being_deleted_is_not_listed(run, tmp_path):
+    run.path.rename(run.path.with_name(".deleted-1"))
+    assert list_runs(Workspace.open(tmp_path)) == []
+
+
+def test_many_threads_write_one_file_and_it_stays_whole(tmp_path):
+    path = tmp_path / "notes.json"
+    failed = []
+
+    def write(number):
+        try:
+            for _ in range(50):
+                write_json(path, {"number": [number] * 200})
+        except OSError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(set(json.loads(path.read_text())["number"])) == 1
