@@ -37,7 +37,12 @@ def test_the_system_prompt_goes_before_conversations_that_have_none():
 
 
 def test_prompts_are_distinct_first_questions():
-    rows = [row(("user", "a"), ("assistant", "x"), ("user", "later")), row(("user", "a")), row(("user", " ")), row(("user", "b"))]
+    rows = [
+        row(("user", "a"), ("assistant", "x"), ("user", "later")),
+        row(("user", "a")),
+        row(("user", " ")),
+        row(("user", "b")),
+    ]
     assert task.prompts(rows, 5) == ["a", "b"]
     assert task.prompts(rows, 1) == ["a"]
 
