@@ -108,8 +108,12 @@ def _first_sheet(workbook: Any, name: str) -> Parsed:
 
 
 def _filled_rows(sheet: Any) -> Iterator[list[str]]:
-    for row in sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS + 1):
-        cells = [_cell(v) for v in row]
+    # No max_col: openpyxl would fill each of a million empty rows above a stray last cell to that width.
+    for row in sheet.iter_rows(values_only=True):
+        end = min(len(row), MAX_COLUMNS + 1)
+        while end and row[end - 1] is None:
+            end -= 1
+        cells = [_cell(v) for v in row[:end]]
         while cells and not cells[-1]:
             cells.pop()
         if cells:

@@ -143,11 +143,14 @@ def encoding_of(path: Path, name: str) -> Encoding:
     if wide:
         return Encoding(wide, "replace")
     control = sum(head.count(bytes([b])) for b in range(32) if b not in (9, 10, 12, 13, 27))
+    not_text = DataError("This file is not text", f"“{name}” holds binary data, whatever its name says.", _SAVE_AS)
     if control > max(8, len(head) // 20):
-        raise DataError("This file is not text", f"“{name}” holds binary data, whatever its name says.", _SAVE_AS)
+        raise not_text
     good, bad, sample = _utf8_check(path)
     if not bad:
         return Encoding("utf-8")
+    if good <= bad and control > max(1, len(head) // 50):
+        raise not_text  # a short one, in which a few control characters are telling
     if good > bad:
         return Encoding(
             "utf-8",

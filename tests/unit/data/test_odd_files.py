@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import pickle
+import random
 import struct
 import zipfile
 import zlib
@@ -221,3 +222,24 @@ def test_cut_anywhere_a_file_still_ends_in_words(tmp_path: Path) -> None:
     for name, content in whole.items():
         for end in range(0, len(content), max(1, len(content) // 60)):
             _outcome(tmp_path, name, content[:end])
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("lowest", [0, 1])
+def test_a_few_binary_bytes_are_no_table(seed: int, lowest: int, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    path = tmp_path / "rows.csv"
+    path.write_bytes(bytes(chance.randrange(lowest, 256) for _ in range(200)))
+    with pytest.raises(DataError):
+        load_files([path])
+
+
+def test_a_stray_cell_in_the_last_corner_of_a_sheet_costs_nothing(tmp_path: Path) -> None:
+    """A million empty rows of sixteen thousand cells lie above it."""
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["question", "answer"])
+    workbook.active.append(["How?", "So."])
+    workbook.active["XFD1048576"] = "stray"
+    workbook.save(tmp_path / "a.xlsx")
+    table = load_files([tmp_path / "a.xlsx"])
+    assert (table.columns, len(table)) == (["question", "answer"], 1)
