@@ -84,10 +84,10 @@ class SettingsForm:
         return [field for field in self.fields if field.path in self._components]
 
     def on_change(self, handler: Callable[..., Any], inputs: list[Any], outputs: list[Any], **keywords: Any) -> None:
-        """Call ``handler(*inputs, *values)`` when the person has finished with a field."""
-        for component in self.components:
+        """Call ``handler(path, *inputs, *values)`` when the person has finished with the field at ``path``."""
+        for field, component in zip(self._drawn, self.components, strict=True):
             for event in _finished(component):
-                event(handler, [*inputs, *self.components], outputs, **keywords)
+                event(_for_field(handler, field.path), [*inputs, *self.components], outputs, **keywords)
 
     # -- values -------------------------------------------------------------------------------------------------------
 
@@ -198,6 +198,13 @@ def value_at(recipe: Any, path: str) -> Any:
     for part in path.split("."):
         recipe = getattr(recipe, part)
     return recipe
+
+
+def _for_field(handler: Callable[..., Any], path: str) -> Callable[..., Any]:
+    def finished(*values: Any) -> Any:
+        return handler(path, *values)
+
+    return finished
 
 
 def _finished(component: Any) -> list[Any]:

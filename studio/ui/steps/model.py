@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import gradio as gr
+from pydantic import ValidationError
 
 from studio.core import hardware
 from studio.core.errors import FieldProblem, ModelError, RecipeError, RunError, StudioError
-from studio.core.options import describe
+from studio.core.options import describe, problems_of
 from studio.core.recipe import SECTIONS, Preset, Recipe, TrainingOptions
 from studio.models.types import Estimate
 from studio.ui.components import html
@@ -73,7 +74,7 @@ class ModelStep:
     # -- layout -------------------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self.round = gr.State("")
+        self.round = html(visible="hidden")
         html('<h2 class="ts-heading">Which model do you start from?<small>base model</small></h2>')
         self.started = html(elem_classes=["ts-started"], visible=False)
         self.copy = gr.Button("New run from this one", visible=False, size="sm", elem_id="ts-model-copy")
@@ -114,13 +115,20 @@ class ModelStep:
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.started, self.copy, self.search, self.all, *self.changing]
+        return [self.round, self.started, self.copy, self.search, self.all, *self.changing]
+
+    @property
+    def measured(self) -> list[Any]:
+        """What a finished measurement changes; never the fields, in which the person may be typing."""
+        return [self.cards, *self.presets.values(), self.receipt]
 
     def _wire(self) -> None:
         guarded, looking = self.shell.guarded, [self.search, self.all]
-        self.round.change(guarded(self._measured), [self.round, self.run_id, *looking], self.changing, **QUIET)
-        for component in looking:
-            component.input(guarded(self._cards_again), [self.run_id, *looking], [self.cards], **QUIET)
+        self.round.change(guarded(self._measured), [self.round, self.run_id, *looking], self.measured, **QUIET)
+        for typed in (self.search.change, self.all.input):
+            typed(
+                guarded(self._cards_again), [self.run_id, *looking], [self.cards], trigger_mode="always_last", **QUIET
+            )
         self.cards.select(guarded(self._pick), [self.run_id, *looking], self.changing, **QUIET)
         for event in (self.use.click, self.other.submit):
             event(guarded(self._use_other), [self.run_id, self.other, *looking], self.changing, **QUIET)
@@ -141,6 +149,17 @@ class ModelStep:
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _look(self, run_id: str) -> Look:
+        """The draft as it is now: when it is changed while we compute, from another event or browser, computed anew, so
+        that an answer that took long never overwrites a newer one with an older truth."""
+        path = self.studio.run(run_id).recipe_path
+        for _ in range(3):
+            stamp = path.stat().st_mtime_ns
+            look = self._compute(run_id)
+            if path.stat().st_mtime_ns == stamp:
+                break
+        return look
+
+    def _compute(self, run_id: str) -> Look:
         draft = self.studio.draft(run_id)
         is_open = draft.is_open
         recipe = draft.recipe() if is_open else draft.run.recipe()
@@ -213,25 +232,33 @@ class ModelStep:
         if not run_id:
             return [gr.skip()] * len(self.outputs)
         self.measurements.of(run_id).why_not = ""
+        measured = self._round(run_id)
         updates = self._updates(run_id, "", False, fill=True)
         is_open = self.studio.draft(run_id).is_open
         note = gr.update(value="" if is_open else words.started_note(), visible=not is_open)
         search, show_all = gr.update(value="", visible=is_open), gr.update(value=False, visible=is_open)
-        return [note, gr.update(visible=not is_open), search, show_all, *updates]
+        return [measured, note, gr.update(visible=not is_open), search, show_all, *updates]
 
     def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
-        """Only a counter; the redraw hangs on its change."""
-        measured = f"{run_id} {self.measurements.of(run_id).round}"
+        """Only a counter, in a hidden part of the page; the redraw hangs on its change (a State does not tell of changes by a
+        tick that goes past the queue)."""
+        measured = self._round(run_id)
         return None if memory.get("measured") == measured else ({**memory, "measured": measured}, [measured])
 
+    def _round(self, run_id: str) -> str:
+        return f"{run_id} {self.measurements.of(run_id).round}"
+
     def _measured(self, measured: str, run_id: str | None, words_typed: str, show_all: bool) -> list[Any]:
-        if not run_id or not measured or measured == f"{run_id} 0":
-            return [gr.skip()] * len(self.changing)
-        return self._updates(run_id, words_typed, show_all, fill=False)
+        if not run_id or measured != self._round(run_id):
+            return [gr.skip()] * len(self.measured)
+        cards, *rest = self._updates(run_id, words_typed, show_all, fill=False)
+        return [cards, *rest[: len(PRESETS)], rest[-2]]
 
     # -- what the person does -----------------------------------------------------------------------------------------
 
-    def _cards_again(self, run_id: str, words_typed: str, show_all: bool) -> Safe:
+    def _cards_again(self, run_id: str | None, words_typed: str, show_all: bool) -> Any:
+        if not run_id:
+            return gr.skip()
         return self._cards(self._look(run_id), words_typed, show_all)
 
     def _pick(self, run_id: str, words_typed: str, show_all: bool, event: gr.EventData) -> list[Any]:
@@ -258,20 +285,28 @@ class ModelStep:
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=True)
 
-    def _edit(self, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
-        problems = self._save(run_id, values)
+    def _edit(self, path: str, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
+        problems = self._save(run_id, values, only=path)
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
 
-    def _save(self, run_id: str, values: tuple[Any, ...]) -> list[FieldProblem]:
-        """Put the form into the draft; what is wrong is not taken, and told."""
+    def _save(self, run_id: str, values: tuple[Any, ...], only: str = "") -> list[FieldProblem]:
+        """Put the form into the draft; what is wrong is not taken, and told.
+
+        Args:
+            only: The one field that is put in. Pressing a preset leaves a field too, and what stood in the others by then
+                must not overwrite what the preset has just set.
+        """
         draft = self.studio.draft(run_id)
         recipe, problems = draft.recipe(), []
         for section, fields in self.form.collect(values).items():
             owner = getattr(recipe, section)
             changed = {name: value for name, value in fields.items() if getattr(owner, name) != value}
-            if changed:
-                problems += draft.update(section, changed)
+            for name, value in changed.items():
+                if only in {"", f"{section}.{name}"}:
+                    problems += draft.update(section, {name: value})
+                else:
+                    problems += _problems(section, owner, {name: value})
         return problems
 
     def _check(self, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
@@ -300,6 +335,15 @@ class ModelStep:
         from studio.runs.draft import Draft
 
         return Draft.copy_of(self.studio.workspace, run_id).run.id
+
+
+def _problems(section: str, owner: Any, values: dict[str, Any]) -> list[FieldProblem]:
+    """What is wrong with values that are not taken yet."""
+    try:
+        SECTIONS[section].model_validate({**owner.model_dump(), **values})
+    except ValidationError as error:
+        return problems_of(error, SECTIONS[section], section)
+    return []
 
 
 def _cleared() -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""The Model step in a real browser: cards, presets, every problem at its field, the receipt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from studio.core.workspace import Workspace
+from studio.runs.draft import Draft
+
+from .conftest import App
+
+
+@pytest.fixture(scope="module")
+def run_id(app: App) -> str:
+    draft = Draft.from_sample(Workspace.open(app.workspace), "support_chat.jsonl")
+    draft.visit(2)
+    return draft.run.id
+
+
+def open_model(page: Any, app: App, run_id: str) -> None:
+    page.goto(f"{app.url}?run={run_id}&step=3")
+    page.wait_for_selector("#ts-bases .ts-card")
+    page.wait_for_selector("#ts-receipt .ts-receipt")
+
+
+def recipe(app: App, run_id: str) -> Any:
+    return Draft.open(Workspace.open(app.workspace), run_id).recipe()
+
+
+def fill(page: Any, field: str, value: str) -> None:
+    page.fill(f"#ts-{field} input", value)
+    page.keyboard.press("Tab")
+
+
+def test_the_suggested_base_comes_first_with_its_reason(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    first = page.locator("#ts-bases .ts-card").first
+    assert "SUGGESTED" in first.inner_text().upper()
+    assert first.locator(".ts-card-reason").inner_text()
+    assert first.get_attribute("aria-checked") == "true"
+
+
+def test_the_search_finds_and_show_all_shows_all(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    page.fill("#ts-base-search textarea, #ts-base-search input", "qwen apache")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.ts-card strong')].every(c => c.textContent.includes('Qwen'))"
+    )
+    page.fill("#ts-base-search textarea, #ts-base-search input", "")
+    page.check("#ts-base-all input")
+    page.wait_for_function("document.querySelectorAll('.ts-card').length > 15")
+
+
+def test_the_receipt_stays_in_view_and_a_measured_time_appears(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    box = page.locator("#ts-foot").bounding_box()
+    assert box["y"] + box["height"] <= 801
+    page.wait_for_selector("#ts-receipt >> text=/about \\d+ (s|min)/", timeout=240_000)
+    page.wait_for_selector("#ts-preset-thorough >> text=/about \\d+ (s|min)/")
+
+
+def test_every_problem_is_told_at_its_field_at_once_and_nothing_starts(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    page.click("#ts-advanced > button")
+    fill(page, "training-epochs", "-3")
+    fill(page, "training-learning-rate", "7")
+    fill(page, "method-rank", "0")
+    page.wait_for_selector("#ts-method-rank.ts-field-wrong, .ts-field-wrong #ts-method-rank")
+    for field, said in (
+        ("training-epochs", "too small"),
+        ("training-learning-rate", "too large"),
+        ("method-rank", "too small"),
+    ):
+        assert said in page.inner_text(f"#ts-{field}")
+    page.click("#ts-start")
+    page.wait_for_selector(".toast-body")
+    assert app.state(run_id)["state"] == "draft"
+    assert recipe(app, run_id).training.epochs is None
+
+    fill(page, "training-epochs", "2")
+    fill(page, "training-learning-rate", "")
+    fill(page, "method-rank", "8")
+    page.wait_for_function("document.querySelectorAll('.ts-field-wrong').length === 0")
+    assert recipe(app, run_id).training.epochs == 2
+    assert recipe(app, run_id).method.rank == 8
+    page.wait_for_selector("#ts-receipt >> text=in 2 passes")
+
+
+def test_a_preset_takes_back_what_was_typed_and_a_reload_keeps_it(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    fill(page, "training-epochs", "5")
+    page.wait_for_selector("#ts-receipt >> text=in 5 passes")
+    page.click("#ts-preset-quick")
+    page.wait_for_selector("#ts-preset-quick.primary")
+    page.wait_for_function("document.querySelector('#ts-training-epochs input').value === ''")
+    page.wait_for_timeout(1_000)
+    assert recipe(app, run_id).training.epochs is None
+    assert page.get_attribute("#ts-training-epochs input", "placeholder").startswith("auto: ")
+    page.reload()
+    page.wait_for_selector("#ts-preset-quick.primary")
+
+
+def test_an_unknown_model_is_a_message_with_the_next_step(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    page.click("#ts-other-base > button")
+    for typed in ("nobody/nothing", "/no/such/folder", "a b c", "<b>x</b>"):
+        page.fill("#ts-other-base-id textarea, #ts-other-base-id input", typed)
+        page.get_by_role("button", name="Use this model").click()
+        page.wait_for_selector(".toast-body")
+        assert "Traceback" not in page.inner_text(".toast-body >> nth=0")
+        page.locator(".toast-close").first.click()
+        page.wait_for_function("document.querySelectorAll('.toast-body').length === 0")
+    assert recipe(app, run_id).base.id == "seedling-5m"
+
+
+def test_cards_answer_to_the_keyboard(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    page.locator("#ts-bases .ts-card").first.focus()
+    page.keyboard.press("ArrowRight")
+    chosen = page.evaluate("document.activeElement.dataset.base")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f'.ts-card.ts-picked[data-base="{chosen}"]')
+    assert recipe(app, run_id).base.id == chosen
+    page.click('.ts-card[data-base="seedling-5m"]')
+    page.wait_for_selector('.ts-card.ts-picked[data-base="seedling-5m"]')
+
+
+def test_on_a_phone_nothing_sticks_out(phone: Any, app: App, run_id: str) -> None:
+    open_model(phone, app, run_id)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 375
