@@ -12,11 +12,11 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import psutil
 from filelock import FileLock, Timeout
@@ -59,6 +59,37 @@ class RunState:
     queued_at: float | None = None
     step_of_journey: int = 0
     error: dict[str, str] = field(default_factory=dict)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e11
+
+
+def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+_STATE_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "state": lambda value: isinstance(value, str),
+    "message": lambda value: isinstance(value, str),
+    "updated": _is_time,
+    "created": _is_time,
+    "started": _or_none(_is_time),
+    "ended": _or_none(_is_time),
+    "pid": _or_none(lambda value: _is_count(value) and 0 < value < 2**31),
+    "pid_started": _or_none(_is_time),
+    "step": _is_count,
+    "total_steps": _is_count,
+    "best_step": _or_none(_is_count),
+    "queued_at": _or_none(_is_time),
+    "step_of_journey": _is_count,
+    "error": lambda value: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
+}
+"""What each field of ``state.json`` must be like to be believed."""
 
 
 class RunFolder:
@@ -176,29 +207,33 @@ class RunFolder:
 
     def state(self) -> RunState:
         """The state as written, with one truth added: an active run whose worker is gone is ``interrupted``."""
-        values = read_json(self.path / "state.json")
-        if values is None or values.get("state") not in STATES:
+        state = self._written_state()
+        if state is None:
             return RunState(state="interrupted", message="The state of this run cannot be read.")
-        known = {k: v for k, v in values.items() if k in RunState.__dataclass_fields__}
-        state = RunState(**known)
         if state.state in ACTIVE and not worker_alive(state):
             # Read once more: the worker may have ended well between our two looks.
-            again = read_json(self.path / "state.json") or values
-            if again.get("state") in ACTIVE:
+            again = self._written_state() or state
+            if again.state in ACTIVE:
                 return replace(
                     state, state="interrupted", message="The run was cut off. Resume goes on from the last checkpoint."
                 )
-            return RunState(**{k: v for k, v in again.items() if k in RunState.__dataclass_fields__})
+            return again
         return state
+
+    def _written_state(self) -> RunState | None:
+        """``state.json``, or None when it tells no state. A single damaged value counts as not written: one broken run
+        must not take the list of all runs with it."""
+        values = read_json(self.path / "state.json")
+        if values is None or not isinstance(values.get("state"), str) or values["state"] not in STATES:
+            return None
+        return RunState(**{k: v for k, v in values.items() if k in _STATE_FIELDS and _STATE_FIELDS[k](v)})
 
     def write_state(self, state: RunState) -> None:
         write_json(self.path / "state.json", asdict(replace(state, updated=time.time())))
 
     def change_state(self, **changes: Any) -> RunState:
         """Read, change and write the state; only for the file's one writer of the moment."""
-        values = read_json(self.path / "state.json") or {}
-        known = {k: v for k, v in values.items() if k in RunState.__dataclass_fields__}
-        state = replace(RunState(**known), **changes)
+        state = replace(self._written_state() or RunState(), **changes)
         self.write_state(state)
         return state
 
@@ -227,7 +262,8 @@ class RunFolder:
         values = read_json(self.path / "request.json") or {}
         if not values or values.get("noticed"):
             return 0.0
-        return max(0.0, time.time() - float(values.get("time") or 0))
+        asked = values.get("time")
+        return max(0.0, time.time() - asked) if _is_time(asked) else 0.0
 
     def clear_request(self) -> None:
         (self.path / "request.json").unlink(missing_ok=True)
@@ -303,7 +339,7 @@ def worker_alive(state: RunState) -> bool:
     """Whether the process that the state names is still that process."""
     if state.pid is None:
         # "starting" is written just before the worker gets its process number.
-        return time.time() - state.updated < 30
+        return abs(time.time() - state.updated) < 30
     try:
         process = psutil.Process(state.pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -351,8 +387,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _created(path: Path) -> tuple[float, str]:
-    values = read_json(path / "state.json") or {}
-    return float(values.get("created") or 0), path.name
+    created = (read_json(path / "state.json") or {}).get("created")
+    return (float(created) if _is_time(created) else 0.0), path.name
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -4,13 +4,16 @@ import json
 import os
 import threading
 import time
+from dataclasses import fields, replace
 
 import psutil
 import pytest
 
 from studio.core.errors import RunError
 from studio.core.workspace import Workspace
-from studio.runs.folder import EventWriter, RunFolder, RunState, list_runs, read_events, write_json
+from studio.runs.folder import STATES, EventWriter, RunFolder, RunState, list_runs, read_events, write_json
+from studio.ui.views.journey import journey
+from studio.ui.views.sidebar import RunList, run_list
 
 
 @pytest.fixture
@@ -175,3 +178,25 @@ def test_many_threads_write_one_file_and_it_stays_whole(tmp_path):
         thread.join()
     assert failed == []
     assert len(set(json.loads(path.read_text())["number"])) == 1
+
+
+ODD = [None, "abc", -1, 1e308, 10**40, [], {}, True, {"a": [1]}]
+
+
+@pytest.mark.parametrize("state", ["training", "queued", "draft", "finished"])
+@pytest.mark.parametrize("name", [f.name for f in fields(RunState)])
+def test_one_damaged_state_does_not_take_the_list_of_runs_with_it(run, tmp_path, name, state):
+    workspace = Workspace.open(tmp_path)
+    for odd in ODD:
+        (run.path / "state.json").write_text(json.dumps({"state": state, "pid": 1, name: odd}))
+        assert [r.id for r in list_runs(workspace)] == [run.id]
+        assert run.state().state in STATES
+        run_list(RunList(workspace).entries(), run.id)
+        journey(run)
+        run.change_state(message="mended")
+
+
+def test_every_field_of_the_state_is_read_back(run):
+    full = RunState("finished", "m", 1.0, 2.0, 3.0, 4.0, 5, 6.0, 7, 8, 9, 10.0, 3, {"title": "t"})
+    run.write_state(full)
+    assert replace(run.state(), updated=1.0) == full
