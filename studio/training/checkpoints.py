@@ -1,7 +1,8 @@
 """Checkpoints on disk: which are whole, which is the newest, which may go. Imports no torch: the app asks too.
 
-A checkpoint counts only once :data:`MARKER` has been written, as the last file, with the size of every other file and
-what the run has to remember (best step, history). A folder cut off by a crash has no marker, or files that do not match.
+A checkpoint counts only once :data:`MARKER` has been written, as the last file, with the size and checksum of every other
+file and what the run has to remember (best step, history). A folder cut off by a crash has no marker, or files that do
+not match. Sizes are compared at each look, checksums only before a run goes on from a checkpoint.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import json
 import os
 import re
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
 MARKER = "complete.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
+_BLOCK = 1 << 20
+_WHOLE = 256 * _BLOCK
+"""Of larger files only the first and last 32 MiB are summed: a look at them must not take minutes."""
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -23,14 +28,18 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def mark_complete(checkpoint: Path, memory: dict[str, Any]) -> None:
     """Seal a checkpoint: everything in it is on disk, and ``memory`` (plain JSON) belongs to it."""
-    files = {
-        path.relative_to(checkpoint).as_posix(): path.stat().st_size
+    paths = {
+        path.relative_to(checkpoint).as_posix(): path
         for path in sorted(checkpoint.rglob("*"))
         if path.is_file() and path.name != MARKER and not path.name.startswith(".")
     }
+    for path in paths.values():
+        _to_disk(path)
+    files = {name: path.stat().st_size for name, path in paths.items()}
+    sums = {name: _checksum(path) for name, path in paths.items()}
     temporary = checkpoint / f".{MARKER}.tmp"
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"step": step_of(checkpoint), "files": files, "memory": memory}, file)
+        json.dump({"step": step_of(checkpoint), "files": files, "sums": sums, "memory": memory}, file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(checkpoint / MARKER)
@@ -48,11 +57,35 @@ def read_memory(checkpoint: Path) -> dict[str, Any] | None:
 
 
 def latest_checkpoint(checkpoints_dir: Path) -> Path | None:
-    """The newest whole checkpoint, or None."""
+    """The newest whole and undamaged checkpoint, or None."""
     for path in reversed(_all(checkpoints_dir)):
-        if read_memory(path) is not None:
+        if read_memory(path) is not None and _undamaged(path):
             return path
     return None
+
+
+def _undamaged(checkpoint: Path) -> bool:
+    """Whether every file still holds what was sealed (a crash of the machine can leave zeros of the right length)."""
+    try:
+        sums = json.loads((checkpoint / MARKER).read_text(encoding="utf-8")).get("sums", {})
+        return all(_checksum(checkpoint / name) == known for name, known in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _checksum(path: Path) -> int:
+    size, total = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            total = zlib.crc32(block, total)
+            if size > _WHOLE and file.tell() == 32 * _BLOCK:
+                file.seek(size - 32 * _BLOCK)
+    return total
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def step_of(checkpoint: Path) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -89,3 +90,32 @@ def test_forget_after(tmp_path):
 def test_asking_needs_no_torch():
     code = "import sys, studio.training.checkpoints, studio.training.coach, studio.training.types; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_newest_checkpoint_of_zeros_is_passed_over_for_the_one_before(tmp_path):
+    """After a crash of the machine a file may have its length and none of its content."""
+    older, newest = write(tmp_path, 5), write(tmp_path, 10)
+    (newest / "model.safetensors").write_bytes(bytes(10))
+    assert latest_checkpoint(tmp_path) == older
+    (older / "nested" / "more.bin").write_bytes(b"abd")
+    assert latest_checkpoint(tmp_path) is None
+
+
+def test_a_checkpoint_sealed_without_checksums_still_counts(tmp_path):
+    path = write(tmp_path, 5)
+    marker = json.loads((path / MARKER).read_text())
+    del marker["sums"]
+    (path / MARKER).write_text(json.dumps(marker))
+    assert latest_checkpoint(tmp_path) == path
+
+
+def test_damage_at_the_end_of_a_large_file_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr("studio.training.checkpoints._BLOCK", 16)
+    monkeypatch.setattr("studio.training.checkpoints._WHOLE", 1600)
+    path = checkpoint_path(tmp_path, 1)
+    path.mkdir(parents=True)
+    (path / "model.safetensors").write_bytes(bytes(5000))
+    mark_complete(path, {"step": 1})
+    assert latest_checkpoint(tmp_path) == path
+    (path / "model.safetensors").write_bytes(bytes(4999) + b"x")
+    assert latest_checkpoint(tmp_path) is None
