@@ -76,6 +76,10 @@ def test_every_problem_is_told_at_its_field_at_once_and_nothing_starts(page: Any
         assert said in page.inner_text(f"#ts-{field}")
     page.click("#ts-start")
     page.wait_for_selector(".toast-body")
+    told = page.inner_text(".toast-body >> nth=0")
+    assert "3 settings need a change" in told
+    assert "Times through your rows" in told
+    assert "training.epochs" not in told
     assert app.state(run_id)["state"] == "draft"
     assert recipe(app, run_id).training.epochs is None
 

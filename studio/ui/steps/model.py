@@ -331,6 +331,12 @@ class ModelStep:
         self.measurements.drop(run_id)
         self.studio.launcher.enqueue(draft.run)
 
+    def _in_words(self, problems: list[FieldProblem]) -> StudioError:
+        """The problems with the titles a person sees in place of the recipe's names."""
+        titles = {field.path: field.info.title for field in self.form.fields}
+        told = [f"{titles[p.field]}: {p.message}" if p.field in titles else p.message for p in problems]
+        return StudioError(RecipeError(problems).title, " ".join(told), "Change what is marked, then start.")
+
     def _copy(self, run_id: str) -> str:
         from studio.runs.draft import Draft
 
