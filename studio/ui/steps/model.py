@@ -324,6 +324,8 @@ class ModelStep:
             if problems:
                 raise RecipeError(problems)
             draft.freeze()
+        except RecipeError as error:
+            raise self._in_words(list(error.problems)) from None
         except RunError:
             if draft.is_open:
                 raise
