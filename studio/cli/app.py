@@ -136,26 +136,29 @@ def train(
         raise StudioError(
             "There is nothing to train", "Neither a recipe nor data was given.", "Add a recipe file, or --data FILE."
         )
+    if recipe is not None and data:
+        raise StudioError("Two sources of data", "The recipe names its data already.", "Leave --data out.")
     if recipe is not None:
         draft = Draft.from_recipe(space, Recipe.load(recipe), recipe.resolve().parent)
-        if data:
-            raise StudioError("Two sources of data", "The recipe names its data already.", "Leave --data out.")
     else:
         draft = Draft.from_files(space, data or [])
-    if task:
-        draft.set_task(task)
-    if base:
-        draft.set_base(base)
-    if name:
-        draft.rename(name)
-    problems = [problem for section, values in settings.items() for problem in draft.update(section, values)]
     try:
+        if task:
+            draft.set_task(task)
+        if base:
+            draft.set_base(base)
+        if name:
+            draft.rename(name)
+        problems = [problem for section, values in settings.items() for problem in draft.update(section, values)]
         if problems:
             raise RecipeError(problems)
         resolved = draft.freeze()
     except RecipeError as error:
         draft.run.delete()
         raise RecipeError(told(list(error.problems))) from None
+    except BaseException:
+        draft.run.delete()  # nobody will come back to it
+        raise
     show_recipe(draft, resolved)
     launcher = Launcher(space)
     try:

@@ -23,6 +23,8 @@ from studio.core.options import Options, option, problems_of
 RECIPE_VERSION = 1
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader, in C where PyYAML was built with it: the screens read a recipe often."""
+MAX_DEPTH = 100
+"""Levels of nesting in a recipe file; a real one has four."""
 SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -293,6 +295,7 @@ class Recipe(Options):
         Raises:
             RecipeError: the text is not YAML, or settings are wrong.
         """
+        _refuse_nesting(text)
         try:
             values = yaml.load(text, Loader=_LOADER)  # noqa: S506  a safe loader
         except yaml.YAMLError as error:
@@ -318,6 +321,29 @@ class Recipe(Options):
         """Twelve hex digits over all that decides the result (names and reasons left out)."""
         content = self.model_dump(mode="json", exclude={"name", "reasons"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _refuse_nesting(text: str) -> None:
+    """The C reader goes down a level of the stack with each level of the text, until the whole process falls.
+
+    Raises:
+        RecipeError: the text is nested deeper than any recipe.
+    """
+    # Each level takes a bracket, a dash, a question mark or one more blank at the beginning of a line.
+    marks = sum(text.count(mark) for mark in ("[", "{", "- ", "-\t", "? ", "?\t"))
+    if marks < MAX_DEPTH and "\n" + " " * (MAX_DEPTH - marks) not in text:
+        return
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH:
+                raise RecipeError([FieldProblem("recipe", "This is not a recipe: it is nested too deeply.")])
+    except yaml.YAMLError:
+        return  # told by who reads it
 
 
 SECTIONS: dict[str, type[BaseModel]] = {

@@ -144,9 +144,13 @@ class Draft:
         chosen = recipe.model_copy(deep=True)
         detected = draft.recipe()
         chosen.data.sources, chosen.data.fingerprint = detected.data.sources, detected.data.fingerprint
-        if not chosen.data.roles:
-            chosen.data.roles = tasks.get(chosen.task).read(draft.table()).roles
-        draft._save(chosen)
+        try:
+            if not chosen.data.roles:
+                chosen.data.roles = tasks.get(chosen.task).read(draft.table()).roles
+            draft._save(chosen)
+        except BaseException:
+            draft.run.delete()
+            raise
         return draft
 
     @classmethod

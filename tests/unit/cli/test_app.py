@@ -65,3 +65,23 @@ def test_an_empty_workspace_says_how_to_begin(tmp_path):
     done = studio("runs", "--workspace", str(tmp_path))
     assert done.returncode == 0
     assert "no runs yet" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--base", "../nowhere"], ["--task", "nonsense"], ["--learning-rate", "-1"], ["--name", "x" * 200]],
+)
+def test_a_train_command_that_cannot_be_used_leaves_no_draft_behind(tmp_path, flags):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("question,answer\n" + "".join(f"What is {i}?,It is {i}.\n" for i in range(30)))
+    done = studio("train", "--data", str(rows), "--workspace", str(tmp_path / "w"), *flags)
+    assert done.returncode == 2, done.stderr
+    assert list((tmp_path / "w" / "runs").iterdir()) == []
+
+
+def test_a_recipe_with_an_unknown_task_leaves_no_draft_behind(tmp_path):
+    (tmp_path / "rows.csv").write_text("question,answer\na,b\nc,d\n")
+    (tmp_path / "r.yaml").write_text("task: nonsense\ndata: {sources: [{path: rows.csv}]}\n")
+    done = studio("train", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path / "w"))
+    assert done.returncode == 2, done.stderr
+    assert list((tmp_path / "w" / "runs").iterdir()) == []

@@ -53,3 +53,14 @@ def test_a_missing_or_binary_file_ends_in_a_message(tmp_path):
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(RecipeError, match="cannot be read"):
         Recipe.load(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize("level", ["[", "{a: ", "- ", "? ", "{[", "-\t"])
+def test_a_file_nested_without_end_is_refused_and_ends_nothing(level):
+    with pytest.raises(RecipeError):
+        Recipe.from_yaml(level * 200_000)
+
+
+def test_depth_written_line_by_line_is_refused_too():
+    with pytest.raises(RecipeError):
+        Recipe.from_yaml("\n".join(" " * depth + "a:" for depth in range(4000)))
