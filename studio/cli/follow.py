@@ -25,6 +25,8 @@ from studio.runs.folder import ENDED, RunFolder, list_runs
 from studio.runs.launcher import Launcher
 
 console = Console(highlight=False)
+TOO_LONG = "too_long"
+"""The code of a message that does not fit into the context (see :mod:`studio.inference.dialogue`)."""
 _BASE, _TUNED = "#56B4E9", "#D55E00"
 _SIGNS = {"stop": "[red]✕[/]", "caution": "[yellow]![/]", "note": "[dim]·[/]"}
 
@@ -201,16 +203,21 @@ def converse(run: RunFolder, questions: Iterator[str], sampling: dict[str, Any])
             if tasks.get(recipe.task).playground == "classify":
                 _show_classes(question, playground.classify(question))
                 continue
-            for history in histories.values():
-                history.append({"role": "user", "content": question})
+            asked = {side: [*history, {"role": "user", "content": question}] for side, history in histories.items()}
             answers = {"base": "", "tuned": ""}
             identity = {"base": "", "tuned": ""}
-            for chunk in playground.chat(histories["base"], histories["tuned"], sampling):
-                for side in answers:
-                    answers[side] = chunk[side]
-                    identity[side] = chunk.get(f"{side}_identity") or identity[side]
-            for side, history in histories.items():
-                history.append({"role": "assistant", "content": answers[side]})
+            try:
+                for chunk in playground.chat(asked["base"], asked["tuned"], sampling):
+                    for side in answers:
+                        answers[side] = chunk[side]
+                        identity[side] = chunk.get(f"{side}_identity") or identity[side]
+            except RunError as error:
+                if error.code != TOO_LONG:
+                    raise
+                console.print(f"[bold red]✕[/] {escape(str(error))}")  # the conversation goes on without it
+                continue
+            for side in histories:
+                histories[side] = [*asked[side], {"role": "assistant", "content": answers[side]}]
             show_pair(question, answers, identity)
     finally:
         playground.close()

@@ -63,6 +63,7 @@ def fit(
                 "This message is too long",
                 f"It takes {len(ids)} tokens; this model has room for {room} beside its answer.",
                 "Shorten the message.",
+                code="too_long",
             )
         left_out += len(kept) - len(shorter)
         kept = shorter

@@ -44,21 +44,25 @@ class StudioContext:
                 self._launcher = Launcher(self.workspace)
             return self._launcher
 
-    def run(self, run_id: str) -> RunFolder:
+    def run(self, run_id: str | None) -> RunFolder:
         """
         Raises:
-            RunError: there is no such run.
+            RunError: there is no such run, or none is open (a page that outlived the server it came from).
         """
+        if not run_id:
+            raise RunError(
+                "This page has lost its run", "The studio was started anew since it was opened.", "Reload the page."
+            )
         return RunFolder.open(self.workspace, run_id)
 
-    def draft(self, run_id: str) -> Draft:
+    def draft(self, run_id: str | None) -> Draft:
         """
         Raises:
-            RunError: there is no such run.
+            RunError: as for :meth:`run`.
         """
         from studio.runs.draft import Draft
 
-        return Draft.open(self.workspace, run_id)
+        return Draft(self.run(run_id), self.workspace)
 
     def playground(self, run_id: str) -> Playground:
         """The one process that chats for this run; started with the first question, shared by all browsers. Asking for

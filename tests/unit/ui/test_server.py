@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from studio.core.errors import RunError
 from studio.core.workspace import Workspace
 from studio.ui.app import RunningApp, launch
 
@@ -89,3 +90,9 @@ def test_uploads_stay_in_the_workspace(app: RunningApp, workspace: Workspace) ->
     from gradio.utils import get_upload_folder
 
     assert Path(get_upload_folder()) == workspace.cache_dir / "uploads"
+
+
+def test_a_page_that_outlived_its_server_is_told_to_reload(app: RunningApp) -> None:
+    for look in (app.studio.run, app.studio.draft):
+        with pytest.raises(RunError, match="Reload"):
+            look(None)
