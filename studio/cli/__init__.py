@@ -7,6 +7,7 @@ studio demo | train RECIPE | check DATA | runs | export RUN | chat RUN
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -17,12 +18,23 @@ def main() -> None:
     try:
         app()
     except StudioError as error:
-        from rich.console import Console
-
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]✕[/] {_plain(str(error))}")
-        sys.exit(2)
+        _tell(error)
     except KeyboardInterrupt:
         sys.exit(130)
+    except (OSError, MemoryError) as error:
+        from studio.runs.causes import in_words
+
+        told = in_words(error)
+        if told is None:
+            raise
+        _tell(told)
+
+
+def _tell(error: Exception) -> NoReturn:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]✕[/] {_plain(str(error))}")
+    sys.exit(2)
 
 
 def _plain(text: str) -> str:

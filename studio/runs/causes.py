@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from studio.core.errors import RunError, StudioError
+
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -17,3 +19,28 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def in_words(error: BaseException) -> StudioError | None:
+    """What the machine itself refused (disk full, nothing may be written, memory), for the person; None for the rest."""
+    if is_disk_full(error):
+        return RunError(
+            "The disk is full",
+            "What you asked for could not be written to the end.",
+            "Free some space, or delete runs you no longer need, and try again.",
+            code="disk_full",
+        )
+    if isinstance(error, OSError) and error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return RunError(
+            "This folder cannot be written",
+            f"{error.filename or 'The workspace'}: {error.strerror}.",
+            "Mend its permissions, or choose another folder with --workspace.",
+        )
+    if is_out_of_memory(error):
+        return RunError(
+            "The memory is full",
+            "The machine had no room left for this.",
+            "Close other programs, or take fewer rows.",
+            code="out_of_memory",
+        )
+    return None

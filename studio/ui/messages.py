@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from studio.core.errors import StudioError
+from studio.runs.causes import in_words
 from studio.ui.views.html import join, tag, text
 
 log = logging.getLogger("studio.ui")
@@ -31,6 +32,8 @@ def as_shown(error: Exception, where: str) -> gr.Error:
     """The error as the page shows it. Raised, it also stops what hangs on the handler's success."""
     if isinstance(error, gr.Error):
         return error
+    if not isinstance(error, StudioError):
+        error = in_words(error) or error
     if isinstance(error, StudioError):
         return gr.Error(message_of(error), title=error.title, duration=None, print_exception=False)
     log.exception("%s failed", where)

@@ -85,3 +85,21 @@ def test_a_recipe_with_an_unknown_task_leaves_no_draft_behind(tmp_path):
     done = studio("train", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path / "w"))
     assert done.returncode == 2, done.stderr
     assert list((tmp_path / "w" / "runs").iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path):
+    program = (
+        "import errno; from studio.core import recipe\n"
+        "def full(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "recipe.Recipe.save = full\n"
+        "from studio.cli import main; main()"
+    )
+    rows = tmp_path / "rows.csv"
+    rows.write_text("question,answer\na,b\nc,d\n")
+    workspace = tmp_path / "w"
+    command = [sys.executable, "-c", program, "train", "--data", str(rows), "--workspace", str(workspace)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "The disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((workspace / "runs").iterdir()) == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -69,6 +71,22 @@ class TestGuarded:
         assert caught.value.message == (
             "<strong>This file is empty.</strong> &lt;b&gt;x&lt;/b&gt; holds no rows. Choose another file."
         )
+
+    @pytest.mark.parametrize(
+        ("number", "words"),
+        [(errno.ENOSPC, "disk is full"), (errno.EROFS, "cannot be written"), (None, "memory is full")],
+    )
+    def test_what_the_machine_refuses_is_told_as_such(self, number: int | None, words: str) -> None:
+        import gradio as gr
+
+        from studio.ui.shell import guarded
+
+        @guarded
+        def handler() -> None:
+            raise MemoryError if number is None else OSError(number, os.strerror(number), "/w/recipe.yaml")
+
+        with pytest.raises(gr.Error, match=words):
+            handler()
 
     def test_anything_else_is_a_plain_sentence_and_a_traceback_in_the_log(
         self, caplog: pytest.LogCaptureFixture
