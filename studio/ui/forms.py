@@ -156,11 +156,10 @@ def make_input(field: FormField) -> Any:
             return gr.Dropdown(choices=choices(info, None), value=to_input(info, info.default), **common)
         case "slider":
             return gr.Slider(info.minimum, info.maximum, value=info.default, step=0.01, buttons=[], **common)
-        case "number":
-            return gr.Number(value=info.default, placeholder=placeholder(info, None), **common)
         case "lines":
             return gr.Textbox(value="", lines=3, placeholder="One a line", **common)
-    return gr.Textbox(value=info.default or "", placeholder=placeholder(info, None), max_lines=1, **common)
+    # Numbers too: gr.Number turns an empty value into 0 when it is mounted, and empty means "computed" here.
+    return gr.Textbox(value=to_input(info, info.default), placeholder=placeholder(info, None), max_lines=1, **common)
 
 
 def choices(info: OptionInfo, computed: Any) -> list[tuple[str, str]]:
@@ -176,8 +175,10 @@ def to_input(info: OptionInfo, value: Any) -> Any:
     """A recipe's value as the component holds it."""
     if info.kind == "list":
         return "\n".join(value or [])
-    if info.kind in {"choice", "str"} and value is None:
+    if value is None:
         return AUTO
+    if widget_kind(info) == "number":
+        return str(value)
     return value
 
 
@@ -189,9 +190,17 @@ def from_input(info: OptionInfo, value: Any) -> Any:
         value = value.strip()
     if value in (None, ""):
         return None if info.optional else info.default
-    if info.kind == "int" and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return _number(value, whole=info.kind == "int") if widget_kind(info) == "number" else value
+
+
+def _number(typed: Any, *, whole: bool) -> Any:
+    """``"3"``, ``"1e-4"`` or ``"0,001"`` as a number; anything else as it was typed, for the recipe to refuse."""
+    plain = typed.replace(",", ".") if isinstance(typed, str) and typed.count(",") == 1 and "." not in typed else typed
+    try:
+        number = float(plain)
+    except (TypeError, ValueError):
+        return typed
+    return int(number) if whole and number.is_integer() else number
 
 
 def value_at(recipe: Any, path: str) -> Any:

@@ -47,7 +47,7 @@ def form() -> SettingsForm:
 def test_every_setting_but_the_internal_ones_gets_one_input_of_its_kind(form: SettingsForm) -> None:
     kinds = {field.info.name: type(component) for field, component in zip(form.fields, form.components, strict=True)}
     assert kinds == {
-        "whole": gr.Number, "share": gr.Slider, "word": gr.Dropdown, "flag": gr.Checkbox, "lines": gr.Textbox, "name": gr.Textbox,
+        "whole": gr.Textbox, "share": gr.Slider, "word": gr.Dropdown, "flag": gr.Checkbox, "lines": gr.Textbox, "name": gr.Textbox,
     }  # fmt: skip
     assert all(component.label and component.info for component in form.components)
 
@@ -84,6 +84,20 @@ def test_a_fraction_for_a_whole_number_is_not_rounded_in_silence() -> None:
     assert from_input(info("whole"), 8.5) == 8.5
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("12", 12), ("12.0", 12), ("1e2", 100), ("2,5", 2.5), ("1,000,000", "1,000,000"), ("many", "many"), ("0", 0)],
+)
+def test_numbers_are_read_as_people_type_them(typed: str, meant: object) -> None:
+    assert from_input(info("whole"), typed) == meant
+
+
+def test_an_empty_number_is_never_zero() -> None:
+    """gr.Number makes 0 of it when it is mounted; an input of text does not."""
+    assert to_input(info("whole"), None) == ""
+    assert from_input(info("whole"), "") is None
+
+
 def test_lines_are_lines() -> None:
     assert to_input(info("lines"), ["a", "b"]) == "a\nb"
     assert from_input(info("lines"), " a \n\nb\n") == ["a", "b"]
@@ -92,7 +106,7 @@ def test_lines_are_lines() -> None:
 def test_a_computed_value_is_the_placeholder_with_its_reason(form: SettingsForm) -> None:
     resolved = Holder(many=Many(whole=16, word="a"), reasons={"many.whole": "16: suits 840 rows"})
     shown = dict(zip([f.info.name for f in form.fields], form.filled(Holder(), resolved), strict=True))
-    assert shown["whole"]["value"] is None
+    assert shown["whole"]["value"] == ""
     assert shown["whole"]["placeholder"] == "auto: 16"
     assert "suits 840 rows" in shown["whole"]["info"]
     assert shown["word"]["choices"][0] == ("Auto: First", "")
