@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+SAMPLES: dict[str, tuple[str, str]] = {
+    "support_chat.jsonl": (
+        "Support answers",
+        "360 questions to a lamp shop, answered in one warm voice. Learns to chat.",
+    ),
+    "ticket_labels.csv": ("Ticket labels", "512 messages to a help desk, sorted into six drawers. Learns to sort."),
+    "messy_support.csv": (
+        "Messy on purpose",
+        "The same shop, exported badly: doubles, gaps, private details. Learn to mend.",
+    ),
+}
+"""Files of the sample gallery: name → (title, sentence)."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -14,40 +14,32 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from studio.core import hardware
-from studio.core.assets import sample_data_dir
+from studio.core.assets import SAMPLES, sample_data_dir
 from studio.core.errors import DataError, FieldProblem, RecipeError, RunError, StudioError
 from studio.core.options import problems_of
 from studio.core.recipe import SECTIONS, AppliedFix, DataOptions, Recipe, Source
 from studio.core.workspace import Workspace
-from studio.data.clean import apply_fixes, preview
+from studio.data.clean import preview
 from studio.data.load import load_files, load_hub, load_text, open_table, save_table
 from studio.data.render import Segment
-from studio.data.split import split_examples
 from studio.data.types import Change, CheckContext, Example, Finding, Reading, Splits, Table
 from studio.models import estimate as estimating
 from studio.models import suggest
 from studio.models.catalogue import find
 from studio.models.fetch import is_local, local_folder
 from studio.models.types import BaseCard, Estimate
+from studio.runs import remembered
 from studio.runs.folder import CHOICES, RunFolder, RunState
 from studio.runs.splits import forget_splits, write_splits
 from studio.tasks import base as tasks
 from studio.tasks.base import Task
 from studio.training.types import Calibration
-
-SAMPLES: dict[str, tuple[str, str]] = {
-    "support_chat.jsonl": ("Support answers", "Questions to a shop and its answers, all in one voice. Task: chat."),
-    "ticket_labels.csv": ("Ticket labels", "Messages to a help desk, each with its label. Task: sorting texts."),
-    "messy_support.csv": ("Messy on purpose", "A real-looking export with everything wrong that can be wrong."),
-}
-"""Files of the sample gallery: name → (title, sentence)."""
 
 
 class Draft:
@@ -232,7 +224,7 @@ class Draft:
     # -- step 1: data -------------------------------------------------------------------------------------------------
 
     def table(self) -> Table:
-        return _table(str(self.run.data_dir), _stamp(self.run.data_dir / "table.parquet"))
+        return remembered.table(str(self.run.data_dir), remembered.stamp(self.run.data_dir / "table.parquet"))
 
     def readings(self) -> list[Reading]:
         """How each task reads this table, the best first."""
@@ -269,23 +261,23 @@ class Draft:
     # -- step 2: prepare ----------------------------------------------------------------------------------------------
 
     def _read_examples(self, recipe: Recipe) -> list[Example]:
-        return _examples(
+        return remembered.examples(
             str(self.run.data_dir),
-            _stamp(self.run.data_dir / "table.parquet"),
+            remembered.stamp(self.run.data_dir / "table.parquet"),
             recipe.task,
-            _key(recipe.data.roles),
+            remembered.key(recipe.data.roles),
             "[]",
         )
 
     def examples(self) -> list[Example]:
         """Rows as the task understands them, after the accepted fixes."""
         recipe = self.recipe()
-        fixes = _key([fix.model_dump() for fix in recipe.data.fixes])
-        return _examples(
+        fixes = remembered.key([fix.model_dump() for fix in recipe.data.fixes])
+        return remembered.examples(
             str(self.run.data_dir),
-            _stamp(self.run.data_dir / "table.parquet"),
+            remembered.stamp(self.run.data_dir / "table.parquet"),
             recipe.task,
-            _key(recipe.data.roles),
+            remembered.key(recipe.data.roles),
             fixes,
         )
 
@@ -333,9 +325,9 @@ class Draft:
             DataError: no usable row is left.
         """
         recipe = self.recipe()
-        return _splits(
+        return remembered.splits(
             str(self.run.data_dir),
-            _stamp(self.run.data_dir / "table.parquet"),
+            remembered.stamp(self.run.data_dir / "table.parquet"),
             recipe.task,
             recipe.data.model_dump_json(exclude={"sources", "fingerprint"}),
         )
@@ -345,7 +337,7 @@ class Draft:
         folder = self.renderer_folder()
         if folder is None:
             return None
-        return list(_lengths(self.task.name, str(folder), _Rows(self.examples())))
+        return list(remembered.lengths(self.task.name, str(folder), remembered.Rows(self.examples())))
 
     def segments(self, index: int) -> list[Segment]:
         """The exact text of row ``index`` of the training rows, learned and cut parts marked.
@@ -403,7 +395,7 @@ class Draft:
         """What suggestions and estimates need to know of the training rows."""
         splits = self.splits()
         folder = self.renderer_folder() or _stand_in(self.workspace)
-        lengths = _lengths(self.task.name, str(folder), _Rows(splits.train))
+        lengths = remembered.lengths(self.task.name, str(folder), remembered.Rows(splits.train))
         task = self.task  # reads the recipe: once, not once a row
         labels = {task.stratum(example) for example in splits.train} - {None}
         return suggest.DataFacts(rows=len(splits.train), lengths=lengths, labels=len(labels))
@@ -475,7 +467,9 @@ class Draft:
             hardware.detect().cpu_name, hardware.detect().cpu_cores, [g.name for g in hardware.detect().gpus],
         ]  # fmt: skip
         return (
-            self.workspace.cache_dir / "calibration" / f"{hashlib.sha256(_key(decides).encode()).hexdigest()[:16]}.json"
+            self.workspace.cache_dir
+            / "calibration"
+            / f"{hashlib.sha256(remembered.key(decides).encode()).hexdigest()[:16]}.json"
         )
 
     def freeze(self) -> Recipe:
@@ -512,23 +506,6 @@ class Draft:
             self.run.write_state(RunState(created=self.run.state().created or time.time(), step_of_journey=step))
 
 
-class _Rows(tuple[Example, ...]):
-    """A list of examples as a cache key: equal only to the very same rows."""
-
-    def __new__(cls, rows: Sequence[Example]) -> _Rows:
-        return super().__new__(cls, rows)
-
-    def __hash__(self) -> int:
-        return hash((len(self), id(self[0]) if self else 0, id(self[-1]) if self else 0))
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _Rows)
-            and len(self) == len(other)
-            and all(a is b for a, b in zip(self, other, strict=True))
-        )
-
-
 def _section(recipe: Recipe, section: str) -> tuple[Any, str]:
     *parents, name = section.split(".")
     owner: Any = recipe
@@ -542,51 +519,3 @@ def _stand_in(workspace: Workspace) -> Path:
     from studio.models.catalogue import embedded
 
     return local_folder(embedded(), workspace)
-
-
-def _key(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def _stamp(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        raise RunError(
-            "The data of this run is gone",
-            f"{path.name} is no longer in its folder.",
-            "Start a new run and load the data again.",
-        ) from None
-
-
-@lru_cache(maxsize=4)
-def _table(folder: str, stamp: int) -> Table:
-    return open_table(Path(folder))
-
-
-@lru_cache(maxsize=6)
-def _examples(folder: str, stamp: int, task: str, roles: str, fixes: str) -> list[Example]:
-    if fixes == "[]":
-        return tasks.get(task).examples(_table(folder, stamp), json.loads(roles))
-    applied = [AppliedFix(**fix) for fix in json.loads(fixes)]
-    return apply_fixes(_examples(folder, stamp, task, roles, "[]"), applied)
-
-
-@lru_cache(maxsize=4)
-def _splits(folder: str, stamp: int, task_name: str, data_json: str) -> Splits:
-    data = DataOptions.model_validate_json(data_json)
-    task = tasks.get(task_name)
-    fixes = _key([fix.model_dump() for fix in data.fixes])
-    rows = task.usable(_examples(folder, stamp, task_name, _key(data.roles), fixes))
-    if not rows:
-        raise DataError(
-            "There is nothing to learn from",
-            f"No row has all that “{task.title}” needs.",
-            "Go back to Data and choose the columns, or load another file.",
-        )
-    return split_examples(task.prepare(rows, data), data.split, task.stratum, task.group_key)
-
-
-@lru_cache(maxsize=8)
-def _lengths(task: str, folder: str, rows: _Rows) -> tuple[int, ...]:
-    return tuple(tasks.get(task).lengths(rows, Path(folder)))

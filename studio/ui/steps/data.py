@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.core.assets import assets_dir
+from studio.core.assets import SAMPLES, assets_dir
 from studio.core.errors import StudioError
 from studio.ui.components import html
 from studio.ui.context import StudioContext
@@ -23,11 +23,6 @@ log = logging.getLogger("studio.ui")
 ROLE_SLOTS = 10
 """Dropdowns for column roles; a task that has more roles shows its first ones."""
 NONE = "(none)"
-SAMPLES = {
-    "support_chat.jsonl": ("Support answers", "360 questions to a lamp shop, answered in one warm voice. Learns to chat."),
-    "ticket_labels.csv": ("Ticket labels", "512 messages to a help desk, sorted into six drawers. Learns to sort."),
-    "messy_support.csv": ("Messy on purpose", "The same shop, exported badly: doubles, gaps, private details. Learn to mend."),
-}  # fmt: skip
 EXTENSIONS = [".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".txt", ".md", ".zip"]
 
 

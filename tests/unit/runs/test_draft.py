@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from studio.core.assets import SAMPLES
 from studio.core.errors import DataError, ModelError, RecipeError, RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
-from studio.runs.draft import SAMPLES, Draft
+from studio.runs.draft import Draft
 from studio.runs.folder import RunState, list_runs
 from studio.runs.splits import has_splits, read_splits
 
