@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ def ask(method: str, with_login: bool = False, **headers: str) -> int:
 
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "headers": raw}
-    asyncio.run(Guard(app, with_login)(scope, None, send))
+    # A thread of its own: the browser tests keep an event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, Guard(app, with_login)(scope, None, send)).result()
     return int(sent[0]["status"])
 
 
