@@ -29,6 +29,14 @@ LEARNED_SHARE = 0.7
 """Share of a chat row's tokens that are learned (the answers)."""
 SAMPLE_PROMPTS, SAMPLE_TOKENS = 3, 64
 """Answers written at each check when the recipe names no prompts, and how long they are."""
+EXAM_ANSWERS, EXAM_SECONDS = 20, 8.0
+"""Answers each model writes for the report card, and the longest it may take over them."""
+_EXAM_SPEED_UP = 3.0
+"""Ten answers at once, against the three at once that were measured."""
+_BOOKKEEPING_S, _CHECK_S = 0.018, 0.1
+"""What the Trainer, the event log and the coach take beside a step, and beside a check; measured on two cores."""
+_WRITTEN_A_SECOND = 400e6
+"""Bytes of a checkpoint written, flushed and summed in a second; an ordinary disk."""
 _RUNTIME_GIB = {"cuda": 1.2}
 _LINEAR_SUM = 18.5
 """Sum of (inputs + outputs) of a block's linear layers in units of the hidden size: queries 2, keys and values 2.5,
@@ -75,7 +83,7 @@ def estimate(
     per_step = effective_batch(recipe.training)
     seen_rows = min(steps * per_step, math.ceil(facts.rows * passes(recipe.training, facts.rows)))
     tokens = round(seen_rows * row_tokens)
-    computed = memory_gib(card, recipe.method, recipe.training, facts, hardware, recipe.task)
+    computed = memory_gib(card, recipe.method, recipe.training, facts, hardware)
     memory = calibration.peak_memory_gib * 1.1 if calibration else computed
     available = hardware.training_memory_gib
     disk = disk_gib(card, recipe.method, recipe.training)
@@ -93,7 +101,10 @@ def estimate(
     seconds = speed = None
     if calibration:
         evaluations = steps // max(1, recipe.training.evaluation_interval or steps) if validation_rows else 0
-        seconds = _seconds(calibration, recipe, steps, tokens, row_tokens, evaluations, validation_rows, test_rows)
+        checkpoint = checkpoint_gib(card, recipe.method, recipe.training)
+        seconds = _seconds(
+            calibration, recipe, steps, tokens, row_tokens, evaluations, validation_rows, test_rows, checkpoint
+        )
         speed = calibration.tokens_per_second
         reasons.append(f"Time: from {speed:,.0f} tokens a second measured on this machine.")
         if recipe.training.early_stopping_patience and validation_rows:
@@ -122,14 +133,20 @@ def _seconds(
     evaluations: int,
     validation_rows: int,
     test_rows: int,
+    checkpoint_gib: float,
 ) -> float:
-    """Load, learn, check, write sample answers, and the report card at the end (base and tuned on the test rows)."""
+    """Load, learn, check, keep checkpoints, write sample answers, and the report card at the end (base and tuned on the
+    test rows)."""
     reading = max(1e-9, measured.evaluation_tokens_per_second)
     total = measured.load_s + tokens / max(1e-9, measured.tokens_per_second) + steps * measured.step_overhead_s
     total += evaluations * validation_rows * row_tokens / reading
-    if recipe.task == "chat" and measured.generation_tokens_per_second > 0:
+    total += steps * _BOOKKEEPING_S + evaluations * (_CHECK_S + checkpoint_gib * GIB / _WRITTEN_A_SECOND)
+    writing = measured.generation_tokens_per_second
+    if writing > 0:
         prompts = len(recipe.training.sample_prompts) or SAMPLE_PROMPTS
-        total += evaluations * prompts * SAMPLE_TOKENS / measured.generation_tokens_per_second
+        total += evaluations * prompts * SAMPLE_TOKENS / writing
+        exam_tokens = min(EXAM_ANSWERS, test_rows) * SAMPLE_TOKENS
+        total += 2 * min(EXAM_SECONDS, exam_tokens / (writing * _EXAM_SPEED_UP))
     return total + 2 * test_rows * row_tokens / reading
 
 
@@ -181,16 +198,16 @@ def computes_in_16_bit(training: TrainingOptions, hardware: Hardware) -> bool:
     return chosen in ("bf16", "fp16")
 
 
-def trainable(card: BaseCard, method: MethodOptions, task: str, labels: int = 2) -> float:
-    """How many weights learn."""
+def trainable(card: BaseCard, method: MethodOptions, labels: int = 0) -> float:
+    """How many weights learn; ``labels`` is 0 for models that write text."""
     h, layers = card.hidden_size or 1, max(1, card.layers)
-    head = float(card.vocabulary * h) if task == "chat" else float(max(2, labels) * h)
+    head = float(max(2, labels) * h) if labels else float(card.vocabulary * h)
     match method.kind:
         case "lora" | "qlora":
             share = 1.0
             if method.target_modules.strip() != "all-linear":
                 share = min(1.0, len([n for n in method.target_modules.split(",") if n.strip()]) / 7)
-            return method.rank * _LINEAR_SUM * h * layers * share + (0 if task == "chat" else head)
+            return method.rank * _LINEAR_SUM * h * layers * share + (head if labels else 0)
         case "head":
             return head
         case "freeze":
@@ -206,11 +223,10 @@ def memory_gib(
     training: TrainingOptions,
     facts: DataFacts,
     hardware: Hardware,
-    task: str = "chat",
 ) -> float:
     """Highest memory of training, by the formula at the top of this module."""
     half = computes_in_16_bit(training, hardware)
-    learning = trainable(card, method, task, facts.labels)
+    learning = trainable(card, method, facts.labels)
     n, h = float(card.parameters), float(card.hidden_size or 1)
     adapter = method.kind in ("lora", "qlora")
     if method.kind == "qlora":
@@ -229,16 +245,22 @@ def memory_gib(
         activations = (2.0 if half else 4.0) * h * tokens * card.layers + layer
     else:
         activations = layer * max(1, card.layers)
-    output = tokens * LEARNED_SHARE * card.vocabulary * 8 if task == "chat" else 0.0
+    output = tokens * LEARNED_SHARE * card.vocabulary * 8 if not facts.labels else 0.0
     return (weights + states + activations + output) / GIB + _RUNTIME_GIB.get(hardware.device, 0.7)
 
 
 def disk_gib(card: BaseCard, method: MethodOptions, training: TrainingOptions) -> float:
-    """Checkpoints (weights and optimiser states), the tuned model, and the download where it is still to come."""
-    learning = trainable(card, method, "chat" if "chat" in card.tasks else "text_classification")
-    adapter = method.kind in ("lora", "qlora")
-    kept = learning if adapter else float(card.parameters)
-    checkpoint = kept * 4 + learning * (0.1 if training.optimizer == "adafactor" else 8)
+    """Checkpoints, the tuned model, and the download where it is still to come."""
     copies = training.keep_checkpoints + 1
     download = 0.0 if card.path is not None else card.download_gib
-    return (copies * checkpoint + kept * 4) / GIB + download + 0.02
+    return copies * checkpoint_gib(card, method, training) + _kept(card, method) * 4 / GIB + download + 0.02
+
+
+def checkpoint_gib(card: BaseCard, method: MethodOptions, training: TrainingOptions) -> float:
+    """One checkpoint: the weights that changed, and the optimiser's states."""
+    states = trainable(card, method) * (0.1 if training.optimizer == "adafactor" else 8)
+    return (_kept(card, method) * 4 + states) / GIB
+
+
+def _kept(card: BaseCard, method: MethodOptions) -> float:
+    return trainable(card, method) if method.kind in ("lora", "qlora") else float(card.parameters)

@@ -69,7 +69,7 @@ def presets(recipe: Recipe, card: BaseCard, facts: DataFacts, hardware: Hardware
 
 def quick_verdict(card: BaseCard, hardware: Hardware, task: str) -> Verdict:
     """Whether a base fits this machine with the suggested method and ordinary rows (500 of 200 tokens)."""
-    facts = DataFacts(rows=500, lengths=(200,), labels=2)
+    facts = DataFacts(rows=500, lengths=(200,), labels=2 if card.architecture == "encoder" else 0)
     recipe = resolve(Recipe(task=task), card, facts, hardware)
     return verdict_for(_memory(recipe, card, facts, hardware), hardware.training_memory_gib)
 
@@ -117,7 +117,7 @@ def _shown(value: Any) -> str:
 
 
 def _memory(recipe: Recipe, card: BaseCard, facts: DataFacts, hardware: Hardware) -> float:
-    return memory_gib(card, recipe.method, recipe.training, facts, hardware, recipe.task)
+    return memory_gib(card, recipe.method, recipe.training, facts, hardware)
 
 
 # -- the longest row --------------------------------------------------------------------------------------------------
