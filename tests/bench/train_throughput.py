@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--only", choices=CONTENDERS, nargs="*", default=list(CONTENDERS))
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.rows < BATCH * (WARM_UP + 2):
+        parser.error(f"--rows must be {BATCH * (WARM_UP + 2)} or more: the first {WARM_UP} steps are not counted")
     if options.contender:
         print(json.dumps(contend(options)))
         return
