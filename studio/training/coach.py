@@ -144,7 +144,9 @@ def _plateau(history: History) -> Note | None:
     if recent < earlier * (1 - _FLAT):
         return None
     best = history.best()
-    text = f"The validation loss hardly falls any more. The best checkpoint so far is from step {best[0] if best else 0}."
+    text = (
+        f"The validation loss hardly falls any more. The best checkpoint so far is from step {best[0] if best else 0}."
+    )
     return Note("plateau", "good", text, checks[-1][0])
 
 

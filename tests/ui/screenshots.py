@@ -78,7 +78,7 @@ def _walk(page: Any, app: App, take: Callable[[Any, str], None], folder: Path) -
     page.wait_for_selector(".ts-journey:not([data-busy])")
     page.click("#ts-next-prepare")
     page.wait_for_selector("#ts-start:visible")
-    page.wait_for_function("!document.querySelector('#ts-receipt').innerText.includes('measuring')", timeout=120_000)
+    page.wait_for_selector("#ts-receipt >> text=/about \\d+ (s|min)/", timeout=120_000)
     take(page, "model")
     page.click("#ts-start")
     run = str(page.evaluate("new URL(location.href).searchParams.get('run')"))
