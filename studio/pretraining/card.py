@@ -29,9 +29,12 @@ def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
         "a style from your examples, not to know things.",
         f"Stock `LlamaForCausalLM`: {shape.layers} layers, width {shape.hidden_size}, {shape.heads} heads "
         f"({shape.key_value_heads} for keys and values), byte-level BPE with {settings.tokenizer.vocabulary:,} entries, tied "
-        f"embeddings, context {shape.context:,} (trained on windows of {settings.pretraining.stable.window} and "
-        f"{settings.pretraining.decay.window}), ChatML template with generation marks, bfloat16.",
+        f"embeddings, context {shape.context:,} (trained on windows of up to {settings.pretraining.decay.window}), ChatML template "
+        "with generation marks, bfloat16.",
         "## Training",
+        f"It begins from {settings.begins_from.strip()} The figures below are those of what came after."
+        if settings.begins_from
+        else "",
         f"{facts.get('tokens', 0) / 1e6:.1f} million tokens in {facts.get('step', 0):,} steps, {facts.get('seconds', 0) / 3600:.1f} "
         "hours of wall-clock time on one thread of a shared processor. Muon for the matrices, AdamW for the rest, bfloat16 autocast; "
         "warm-up, stable, decay; then an instruction stage with loss on the answers only. The recipe is `studio/pretraining`.",
@@ -44,7 +47,7 @@ def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
         "## Held-out loss",
         losses_table(evaluation),
         f"Compared with `{evaluation.get('other', '')}`, whose training text was drawn from the same sources without our held-out "
-        "part being kept from it: its numbers are, if anything, flattered. Bits a byte can be compared across the two vocabularies. "
+        "part being kept from it: its numbers are, if anything, flattered. Bits a byte can be compared across vocabularies. "
         "Answers to fifty everyday prompts, side by side, are in `answers.md`.",
         "## Weaknesses",
         weaknesses.read_text(encoding="utf-8").strip()

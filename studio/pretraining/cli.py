@@ -126,6 +126,19 @@ def _phase(phase: Any, work: Path, run: str, minutes: float | None, steps: int |
 
 
 @app.command()
+def adopt(
+    work: WorkOption,
+    base: Annotated[Path, typer.Option("--base", help="A model folder of the shape in the settings.")],
+    run: RunOption = "main",
+    settings_file: SettingsOption = DEFAULT_SETTINGS,
+) -> None:
+    """Begin from a released model instead of from nothing: its weights and its tokenizer become this work folder's."""
+    from studio.pretraining.export import adopt as adopt_model
+
+    adopt_model(read_settings(settings_file), base, work, work / "runs" / run)
+
+
+@app.command()
 def instruct(
     work: WorkOption,
     run: RunOption = "main",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from studio.core.errors import ExportError
-from studio.pretraining.checkpoint import load_checkpoint
+from studio.core.errors import ExportError, ModelError
+from studio.pretraining.checkpoint import load_checkpoint, save_checkpoint
 from studio.pretraining.model import build_model
+from studio.pretraining.pretrain import Progress, checkpoint_path
 from studio.pretraining.settings import Settings
 from studio.pretraining.tokenizer import END_OF_TEXT, IM_END, PAD, load_tokenizer, save_tokenizer
 
@@ -45,6 +47,28 @@ def export(settings: Settings, checkpoint: Path, tokenizer: Path, folder: Path) 
     }
     (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return facts
+
+
+def adopt(settings: Settings, base: Path, work: Path, run: Path) -> None:
+    """Make a released model the stable checkpoint of ``run``, and its tokenizer that of ``work``.
+
+    Raises:
+        ModelError: its shape is not the settings', or ``work`` has another tokenizer already.
+    """
+    theirs = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, local_files_only=True)
+    model = build_model(settings.shape, settings.tokenizer.vocabulary, seed=0)
+    try:
+        model.load_state_dict(theirs.state_dict())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ModelError("This base has another shape", reason, "Set “shape” in the settings to its shape.") from error
+    mine, tokenizer = work / "tokenizer" / "tokenizer.json", load_tokenizer(base)
+    if mine.is_file() and load_tokenizer(work / "tokenizer").get_vocab() != tokenizer.get_vocab():
+        raise ModelError("There is another tokenizer", f"{mine} is not that of the base.", "Use a fresh work folder.")
+    save_tokenizer(tokenizer, work / "tokenizer", settings.shape.context)
+    progress = asdict(Progress())
+    values = {"model": model.state_dict(), "optimisers": [], "mixture": {}, "progress": progress}
+    save_checkpoint(checkpoint_path(run, "stable"), values)
 
 
 @torch.no_grad()

@@ -19,16 +19,17 @@ from transformers import LlamaForCausalLM
 
 from studio.pretraining.checkpoint import load_checkpoint, save_checkpoint
 from studio.pretraining.corpus import Document, read_documents
-from studio.pretraining.model import Optimisers, build_model, summed_loss
+from studio.pretraining.model import IGNORED, Optimisers, build_model, summed_loss
 from studio.pretraining.packing import Mixture, read_tokens
 from studio.pretraining.pretrain import Emit, Progress, checkpoint_path
 from studio.pretraining.schedule import decay_factor
 from studio.pretraining.settings import Instruction, Settings
 from studio.pretraining.tokenizer import PAD
 
-IGNORED = -100
 TEXT_WINDOW = 256
 MICRO_TOKENS = 4096
+ROUNDED = 64
+"""Row lengths are padded up to a multiple of this: the CPU's matrix library keeps a plan, with its memory, for every new shape."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def batches(rows: list[Row]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     ordered = sorted(rows, key=lambda row: len(row.ids))
     group: list[Row] = []
     for row in ordered:
-        if group and (len(group) + 1) * len(row.ids) > MICRO_TOKENS:
+        if group and (len(group) + 1) * _rounded(len(row.ids) - 1) > MICRO_TOKENS:
             yield _pad(group)
             group = []
         group.append(row)
@@ -234,8 +235,12 @@ def _length_weights(rows: list[Row], longest: int) -> np.ndarray:
     return np.asarray(weights / weights.sum())
 
 
+def _rounded(length: int) -> int:
+    return -(-length // ROUNDED) * ROUNDED
+
+
 def _pad(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
-    length = max(len(row.ids) for row in rows) - 1
+    length = _rounded(max(len(row.ids) for row in rows) - 1)
     inputs = torch.full((len(rows), length), PAD)
     targets = torch.full((len(rows), length), IGNORED)
     for i, row in enumerate(rows):

@@ -12,6 +12,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from studio.pretraining.settings import Optimiser, Shape
 from studio.pretraining.tokenizer import END_OF_TEXT, IM_END, PAD
 
+IGNORED = -100
+FILL = 128
 LOGIT_ROWS = 512
 """Positions whose logits are held at a time: 8,192 float32 logits each stay within a core's cache budget."""
 
@@ -47,19 +49,27 @@ def build_model(shape: Shape, vocabulary: int, seed: int) -> LlamaForCausalLM:
 def token_losses(model: LlamaForCausalLM, inputs: torch.Tensor, targets: torch.Tensor) -> Iterator[torch.Tensor]:
     """Summed cross-entropy (nats, float32), a stretch of positions at a time; targets of -100 are left out.
 
-    Only positions with a target go through the output layer.
+    Only positions with a target go through the output layer (and a few more, so that there are few different shapes).
     """
     device = "cuda" if inputs.is_cuda else "cpu"
     with torch.autocast(device, dtype=torch.bfloat16):
         hidden = model.model(input_ids=inputs, use_cache=False).last_hidden_state
         hidden = hidden.reshape(-1, hidden.shape[-1])
         wanted = targets.reshape(-1)
-        if bool((wanted == -100).any()):
-            keep = wanted != -100
-            hidden, wanted = hidden[keep], wanted[keep]
+        if bool((wanted == IGNORED).any()):
+            hidden, wanted = _learned_only(hidden, wanted)
         for start in range(0, len(wanted), LOGIT_ROWS):
             logits = model.lm_head(hidden[start : start + LOGIT_ROWS])
             yield F.cross_entropy(logits.float(), wanted[start : start + LOGIT_ROWS], reduction="sum")
+
+
+def _learned_only(hidden: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The positions that have a target, filled up to a round number with positions that have none."""
+    kept = (wanted != IGNORED).nonzero().squeeze(1)
+    filled = torch.cat([kept, kept.new_zeros(-len(kept) % FILL)])
+    targets = torch.full_like(filled, IGNORED)
+    targets[: len(kept)] = wanted[kept]
+    return hidden[filled], targets
 
 
 def summed_loss(model: LlamaForCausalLM, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -57,7 +57,7 @@ class Job:
 def train_phase(phase: PhaseName, job: Job) -> Progress:
     """Train one phase until its steps, the time or a signal end it; goes on from its own checkpoint if there is one.
 
-    The decay phase begins with the weights and optimiser state of the stable checkpoint.
+    The decay phase begins with the weights and optimiser state of the stable checkpoint (an adopted one has no such state).
     """
     settings = job.settings.pretraining
     options = settings.stable if phase == "stable" else settings.decay
@@ -72,7 +72,7 @@ def train_phase(phase: PhaseName, job: Job) -> Progress:
         factor = (
             stable_factor(progress.phase_step, settings.warmup_steps)
             if phase == "stable"
-            else decay_factor(progress.phase_step, total)
+            else decay_factor(progress.phase_step, total, settings.decay_warmup_steps)
         )
         batch = torch.from_numpy(mixture.batch(options.windows_per_step))
         loss = summed_loss(model, batch[:, :-1], batch[:, 1:]) / batch[:, 1:].numel()
@@ -198,7 +198,8 @@ def _start(phase: PhaseName, job: Job) -> tuple[LlamaForCausalLM, Optimisers, Mi
     if own.is_file() or phase == "decay":
         values = load_checkpoint(own if own.is_file() else stable)
         model.load_state_dict(values["model"])
-        optimisers.restore(values["optimisers"])
+        if values["optimisers"]:
+            optimisers.restore(values["optimisers"])
         progress = Progress(**values["progress"])
         if own.is_file():
             mixture.restore(values["mixture"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -84,6 +84,8 @@ class Pretraining(_Strict):
     stable_steps: int = 100_000
     """An upper limit: the stable phase may be cut by hand at any step."""
     decay_steps: int = 500
+    decay_warmup_steps: int = 0
+    """Steps in which the rates rise before they fall: for weights that come without their optimisers' state."""
     checkpoint_minutes: float = 10
     validate_every: int = 200
     validation_windows: int = 32
@@ -113,6 +115,8 @@ class Instruction(_Strict):
 
 class Settings(_Strict):
     name: str
+    begins_from: str = ""
+    """For the card: the released model whose weights were adopted, with its history in a sentence; empty: from nothing."""
     threads: int = 1
     corpus: Corpus
     tokenizer: Tokenizer = Tokenizer()
@@ -132,12 +136,13 @@ class Settings(_Strict):
 
 
 def read_settings(path: Path = DEFAULT_SETTINGS) -> Settings:
-    """
+    """The settings in ``path``; a file that says ``extends: other.yaml`` changes only what it names.
+
     Raises:
         StudioError: the file cannot be read or a setting is unknown or out of range; all problems are told at once.
     """
     try:
-        settings = Settings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        settings = Settings.model_validate(_read_yaml(path))
     except (OSError, yaml.YAMLError) as error:
         raise StudioError("The settings cannot be read", str(error), f"Check {path}.") from error
     except ValidationError as error:
@@ -161,3 +166,19 @@ def read_settings(path: Path = DEFAULT_SETTINGS) -> Settings:
             f"Correct {path}.",
         )
     return settings
+
+
+def _read_yaml(path: Path) -> Any:
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if isinstance(values, dict) and "extends" in values:
+        return _merged(_read_yaml(path.parent / str(values.pop("extends"))), values)
+    return values
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``above`` laid over ``below``, level by level; mixtures are replaced as a whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        deeper = isinstance(value, dict) and isinstance(below.get(key), dict) and not key.endswith("mixture")
+        merged[key] = _merged(below[key], value) if deeper else value
+    return merged

@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from studio.core.errors import StudioError
+from studio.core.errors import ModelError, StudioError
 from studio.pretraining.card import card_text
 from studio.pretraining.evaluate import answers_table, evaluate, read_prompts, write_evaluation
-from studio.pretraining.export import export
+from studio.pretraining.export import adopt, export
 from studio.pretraining.pretrain import Job, checkpoint_path, train_phase
 from studio.pretraining.probe import passages
 from studio.pretraining.settings import Settings, read_settings
@@ -36,6 +36,22 @@ def test_the_export_loads_and_answers(exported: Path) -> None:
     output = model.generate(**inputs, max_new_tokens=3)
     assert output.shape[1] <= inputs["input_ids"].shape[1] + 3
     assert model.generation_config.do_sample
+
+
+def test_a_released_model_can_be_gone_on_from(
+    exported: Path, tiny_settings: Settings, tiny_work: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tokens").symlink_to(tiny_work / "tokens")
+    adopt(tiny_settings, exported, tmp_path, tmp_path / "run")
+    assert (tmp_path / "tokenizer" / "chat_template.jinja").is_file()
+    job = Job(tiny_settings, tmp_path / "tokens", tmp_path / "run", lambda *a, **k: None)
+    assert train_phase("decay", job).tokens == 4 * 2 * 32
+
+
+def test_a_base_of_another_shape_is_refused(exported: Path, tiny_settings: Settings, tmp_path: Path) -> None:
+    shape = tiny_settings.shape.model_copy(update={"layers": 3})
+    with pytest.raises(ModelError, match="another shape"):
+        adopt(tiny_settings.model_copy(update={"shape": shape}), exported, tmp_path, tmp_path / "run")
 
 
 def test_evaluation_gives_the_same_numbers_to_the_same_model(
@@ -84,6 +100,19 @@ def test_probe_passages_are_short_whole_sentences(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert passages(path) == [(good.strip(), "s")]
+
+
+def test_settings_that_extend_others_change_only_what_they_name(tmp_path: Path) -> None:
+    path = tmp_path / "more.yaml"
+    shipped = Path(__file__).parents[3] / "studio" / "pretraining" / "settings.yaml"
+    path.write_text(
+        f"extends: {shipped}\nshape: {{layers: 3}}\npretraining: {{decay: {{mixture: {{dolly: 1}}}}}}\n",
+        encoding="utf-8",
+    )
+    changed, before = read_settings(path), read_settings()
+    assert (changed.shape.layers, changed.shape.hidden_size) == (3, before.shape.hidden_size)
+    assert changed.pretraining.decay.mixture == {"dolly": 1}
+    assert changed.pretraining.stable == before.pretraining.stable
 
 
 def test_the_shipped_settings_hold_and_unknown_ones_are_named(tmp_path: Path) -> None:

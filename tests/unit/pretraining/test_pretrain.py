@@ -45,6 +45,17 @@ def test_the_loss_is_that_of_the_network_itself(tiny_settings: Settings) -> None
     assert float(mine) == pytest.approx(float(theirs), rel=5e-3)
 
 
+def test_positions_without_a_target_count_for_nothing(tiny_settings: Settings) -> None:
+    model = build_model(tiny_settings.shape, 400, seed=1)
+    ids = torch.randint(4, 400, (2, 17))
+    targets = ids[:, 1:].clone()
+    targets[0, :9] = IGNORED
+    with torch.no_grad():
+        logits = model(input_ids=ids[:, :-1]).logits
+        wanted = torch.nn.functional.cross_entropy(logits.reshape(-1, 400), targets.reshape(-1), reduction="sum")
+        assert float(summed_loss(model, ids[:, :-1], targets)) == pytest.approx(float(wanted), rel=5e-3)
+
+
 def test_a_run_that_was_cut_off_ends_with_the_same_weights(
     tiny_settings: Settings, tiny_work: Path, tmp_path: Path
 ) -> None:
