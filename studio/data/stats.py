@@ -55,11 +55,11 @@ def _vote(pieces: tuple[str, ...]) -> str:
 
 _lock = threading.Lock()
 _held: dict[str, Any] = {}
-_HOLD_S = 60.0
+_HOLD_S = 5.0
 
 
 def _identifier() -> Any:
-    """The model: half a second to load and 70 MB to hold, so it is kept for a minute of use and then let go."""
+    """The model: half a second to load and 70 MB to hold, so it is let go a few seconds after its last use."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     if "timer" in _held:
