@@ -111,6 +111,33 @@ def points_on_chart(page: Any) -> int:
     )
 
 
+def vote_blind(page: Any, app: App, run: str) -> None:
+    """Names stay hidden until the vote, and what is kept says who spoke."""
+    page.check("#ts-blind input")
+    page.fill("#ts-ask textarea", "When does the night boat to Hexham leave on Monday?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ts-vote-A:visible", timeout=2 * MINUTES)
+    assert "weights" not in page.inner_text("#ts-panes")
+    page.click("#ts-vote-A")
+    page.wait_for_selector("#ts-panes >> text=/full weights/")
+    (vote,) = (json.loads(line) for line in (app.workspace / "runs" / run / "feedback.jsonl").read_text().splitlines())
+    assert vote["winner"] == vote["sides"]["A"]
+    assert "full weights" in vote["identities"]["tuned"]
+
+
+def ask_a_list(page: Any, folder: Path) -> None:
+    page.click("button[role=tab]:has-text('Prompt list')")
+    page.click("#ts-list-start")
+    page.wait_for_selector("#ts-list-download:visible", timeout=3 * MINUTES)
+    with page.expect_download(timeout=MINUTES) as started:
+        page.click("#ts-list-download")
+    started.value.save_as(folder / "answers.csv")
+    with (folder / "answers.csv").open(newline="", encoding="utf-8-sig") as file:
+        answers = list(csv.DictReader(file))
+    assert answers
+    assert all(row["prompt"] and row["expected"].startswith("Ahoy") for row in answers)
+
+
 def download(page: Any, kind: str, folder: Path) -> Path:
     page.click(f"#ts-make-{kind}")
     page.wait_for_selector(f"#ts-export-{kind} >> text=checked against the app", timeout=4 * MINUTES)
@@ -194,6 +221,8 @@ def test_chat_from_a_spreadsheet_to_a_tuned_model_on_disk(page: Any, app: App, t
     assert report["metrics"]["loss"]["tuned"]["value"] < report["metrics"]["loss"]["base"]["value"]
     assert report["verdict"].split(".")[0] in page.inner_text("#ts-report")
 
+    vote_blind(page, app, run)
+    ask_a_list(page, tmp_path)
     page.click("#ts-to-export")
     page.wait_for_selector("#ts-make-merged:visible", timeout=MINUTES)
     answer = loads_and_answers(unpacked(download(page, "merged", tmp_path)), CHAT_READER)
