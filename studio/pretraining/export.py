@@ -17,7 +17,8 @@ from studio.pretraining.settings import Settings
 from studio.pretraining.tokenizer import END_OF_TEXT, IM_END, PAD, load_tokenizer, save_tokenizer
 
 SAMPLING = {"do_sample": True, "temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.15, "max_new_tokens": 96}
-"""What sounded best over the everyday prompts; small models wander at higher temperatures and repeat without the penalty."""
+"""A cautious first choice, not yet compared with others: small models wander at higher temperatures and repeat without
+the penalty."""
 
 
 def export(settings: Settings, checkpoint: Path, tokenizer: Path, folder: Path) -> dict[str, object]:
