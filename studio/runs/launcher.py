@@ -56,6 +56,7 @@ class Launcher:
         self.queue = Queue(workspace)
         self._worker_command = list(worker_command)
         self._tick_s, self._grace_s, self._kill_after_s = tick_s, grace_s, kill_after_s
+        self._with_spare: set[str] = set()
         self._spare = SpareWorker([*self._worker_command, "--spare"], workspace.cache_dir / "spare.log")
         self._children: dict[str, subprocess.Popen[Any]] = {}
         self._told_to_end: dict[str, float] = {}
@@ -245,22 +246,24 @@ class Launcher:
             return [(run, self._start(run, state))]
 
     def _start(self, run: RunFolder, state: RunState) -> RunState:
-        spare = self._spare.take()
+        # The worker names itself in the state when it takes the run up; until then nobody is named, so that a spare that
+        # dies on the way leaves a run that is still starting, and _reap gives it to a fresh worker.
         starting = replace(state, state="starting", message="Starting.", pid=None, pid_started=None)
-        if spare is not None:
-            starting = replace(starting, pid=spare.pid, pid_started=processes.started_at(spare.pid))
-            run.write_state(starting)
-            if self._spare.hand_over(spare, run.path):
-                self._children[run.id] = spare
-                return starting
-            starting = replace(starting, pid=None, pid_started=None)
         run.write_state(starting)
+        spare = self._spare.take()
+        if spare is not None and self._spare.hand_over(spare, run.path):
+            self._children[run.id] = spare
+            self._with_spare.add(run.id)
+        else:
+            self._start_fresh(run)
+        return starting
+
+    def _start_fresh(self, run: RunFolder) -> None:
         try:
             with run.log_path.open("ab") as log:
                 self._children[run.id] = processes.start([*self._worker_command, str(run.path)], stdout=log, stderr=log)
         except OSError as error:
             self._failed_to_start(run, f"The system refused to start a process ({error.strerror or error}).")
-        return starting
 
     def _reap(self) -> None:
         """Collect workers of ours that have ended; tell what happened to those that could not tell it themselves."""
@@ -270,17 +273,25 @@ class Launcher:
                 continue
             del self._children[run_id]
             self._told_to_end.pop(run_id, None)
+            was_spare = run_id in self._with_spare
+            self._with_spare.discard(run_id)
             run = RunFolder(self.workspace.runs_dir / run_id)
             if not run.path.is_dir() or run.state().state != "interrupted":
-                self._note_silent_start(run, code)
+                self._note_silent_start(run, code, was_spare)
                 continue
             self._note_silent_end(run, code)
 
-    def _note_silent_start(self, run: RunFolder, code: int) -> None:
-        """A worker that died before it wrote a word leaves ``starting`` without a process number."""
+    def _note_silent_start(self, run: RunFolder, code: int, was_spare: bool) -> None:
+        """A worker that died before it wrote a word leaves ``starting`` without a process number. A spare may have died
+        while it waited, so a fresh worker gets the run; a fresh one would only die again.
+        """
         with suppress(RunError), self.queue.held():
             state = run.state() if run.path.is_dir() else None
-            if state is not None and state.state == "starting" and state.pid is None:
+            if state is None or state.state != "starting" or state.pid is not None:
+                return
+            if was_spare:
+                self._start_fresh(run)
+            else:
                 self._failed_to_start(run, f"Its process ended at once (exit code {code}).")
 
     def _note_silent_end(self, run: RunFolder, code: int) -> None:

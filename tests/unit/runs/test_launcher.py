@@ -280,6 +280,22 @@ def test_a_dead_spare_does_not_stop_a_run(workspace, launch):
     assert state_of(run) == "finished"
 
 
+def test_a_spare_that_dies_with_the_run_in_its_hands_is_replaced(workspace, launch):
+    """It is stopped before it is handed the run, so that it never reads it, and killed afterwards."""
+    launcher = launch()
+    launcher.warm()
+    wait_for(lambda: launcher._spare.pid)
+    spare = launcher._spare.pid
+    os.kill(spare, signal.SIGSTOP)
+    run = prepared(workspace)
+    launcher.enqueue(run)
+    wait_for(lambda: run.id in launcher._children)
+    assert launcher._children[run.id].pid == spare
+    os.kill(spare, signal.SIGKILL)
+    wait_for(lambda: ended(run))
+    assert state_of(run) == "finished"
+
+
 def test_no_spare_when_told_so(workspace, launch, monkeypatch):
     monkeypatch.setenv("TAILOR_NO_SPARE", "1")
     launcher = launch()
