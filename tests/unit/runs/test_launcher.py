@@ -256,7 +256,7 @@ def test_the_spare_takes_the_run_and_a_new_one_comes_after_it(workspace, launch,
     launcher.warm()
     wait_for(lambda: launcher._spare.pid)
     spare = launcher._spare.pid
-    run = prepared(workspace, steps=20, step_s=0.02)
+    run = prepared(workspace, steps=40, step_s=0.05)
     launcher.enqueue(run)
     wait_for(lambda: run.state().step > 0)
     assert run.state().pid == spare
