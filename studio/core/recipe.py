@@ -195,8 +195,8 @@ class TrainingOptions(Options):
         ge=0, le=1000, group="Regularisation",
     )  # fmt: skip
     early_stopping_patience: int = option(
-        3, title="Checks without progress before stopping", term="early-stopping patience",
-        help="The run stops when the validation loss has not improved for this many checks. 0 never stops early.",
+        5, title="Checks without progress before stopping", term="early-stopping patience",
+        help="The run stops when the validation loss has not improved for this many checks; about ten are made in a run. 0 never stops early.",
         ge=0, le=1000, group="Evaluation",
     )  # fmt: skip
     evaluation_interval: int | None = option(
