@@ -155,11 +155,11 @@ def unpacked(archive: Path) -> Path:
     return archive.parent / archive.stem
 
 
-def loads_and_answers(folder: Path, program: str) -> str:
+def loads_and_answers(folder: Path, program: str, *arguments: str) -> str:
     """Open the export as its reader would: transformers, a process of its own, no network."""
-    config = next(path for path in sorted(folder.rglob("config.json")) if (path.parent / "tokenizer.json").is_file())
+    config = next(path for path in sorted(folder.rglob("config.json")) if (path.parent / "model.safetensors").is_file())
     done = subprocess.run(
-        [sys.executable, "-c", program, str(config.parent)],
+        [sys.executable, "-c", program, str(config.parent), *arguments],
         capture_output=True, text=True, timeout=240, env={**os.environ, "HF_HUB_OFFLINE": "1"}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -176,6 +176,9 @@ asked = tokenizer.apply_chat_template([{"role": "user", "content": "When does th
 answer = model.generate(**asked, max_new_tokens=40, do_sample=False)
 print(tokenizer.decode(answer[0, asked["input_ids"].shape[1]:], skip_special_tokens=True))
 """
+ADAPTER_READER = CHAT_READER.replace("sys.argv[1])\nmodel", "sys.argv[2])\nmodel").replace(
+    "\nasked", "\nfrom peft import PeftModel\nmodel = PeftModel.from_pretrained(model, sys.argv[2])\nasked"
+)
 LABEL_READER = """
 import sys
 from transformers import pipeline
@@ -227,6 +230,37 @@ def test_chat_from_a_spreadsheet_to_a_tuned_model_on_disk(page: Any, app: App, t
     page.wait_for_selector("#ts-make-merged:visible", timeout=MINUTES)
     answer = loads_and_answers(unpacked(download(page, "merged", tmp_path)), CHAT_READER)
     assert "Ahoy" in answer, "the voice of the sheet is in the model that was taken away"
+
+
+def test_an_adapter_is_tuned_compared_and_carried_away_with_its_base(page: Any, app: App, tmp_path: Path) -> None:
+    run = bring(page, app, chat_sheet(tmp_path))
+    to_model(page)
+    page.click("#ts-advanced > button")
+    page.click("#ts-method-kind input")
+    page.click("[role=option] >> text=small adapter")
+    page.wait_for_selector("#ts-receipt >> text=a small adapter", timeout=MINUTES)
+    page.wait_for_selector(".ts-journey:not([data-busy])")
+    start(page)
+    wait_for_state(page, app, run, "finished")
+    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
+    page.click("#ts-to-compare")
+    page.wait_for_selector("#ts-ask:visible", timeout=MINUTES)
+    page.fill("#ts-ask textarea", "When does the ferry to Corfe leave on Friday?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ts-panes >> text=/tokens/", timeout=2 * MINUTES)
+    panes = page.inner_text("#ts-panes")
+    assert "adapter off" in panes
+    assert re.search(r"adapter .*[0-9a-f]{6}", panes), panes
+    page.click("#ts-to-export")
+    page.wait_for_selector("#ts-make-adapter:visible", timeout=MINUTES)
+    folder = unpacked(download(page, "adapter", tmp_path))
+    (adapter,) = folder.rglob("adapter_model.safetensors")
+    merged = unpacked(download(page, "merged", tmp_path))
+    answers = {
+        loads_and_answers(adapter.parent / "base", ADAPTER_READER, str(adapter.parent)),
+        loads_and_answers(merged, CHAT_READER),
+    }
+    assert len(answers) == 1, f"the adapter on its base and the merged model answer alike: {answers}"
 
 
 def test_labels_from_a_spreadsheet_to_a_bundle_on_disk(page: Any, app: App, tmp_path: Path) -> None:
