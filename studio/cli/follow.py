@@ -21,8 +21,9 @@ from studio.core.workspace import Workspace
 from studio.data.types import Finding
 from studio.runs.draft import Draft
 from studio.runs.exports import export_state, start_export
-from studio.runs.folder import ENDED, RunFolder, list_runs
+from studio.runs.folder import RunFolder, list_runs
 from studio.runs.launcher import Launcher
+from studio.runs.state import ENDED
 
 console = Console(highlight=False)
 TOO_LONG = "too_long"

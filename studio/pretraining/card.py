@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.pretraining.settings import Settings
-from studio.runs.folder import read_events
+from studio.runs.events import read_events
 
 CURVE_ROWS = 12
 

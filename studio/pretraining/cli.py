@@ -111,7 +111,7 @@ def decay(
 def _phase(phase: Any, work: Path, run: str, minutes: float | None, steps: int | None, settings: Settings) -> None:
     from studio.pretraining.checkpoint import StopSignal
     from studio.pretraining.pretrain import Job, train_phase
-    from studio.runs.folder import EventWriter
+    from studio.runs.events import EventWriter
 
     folder = work / "runs" / run
     stop = StopSignal()
@@ -150,7 +150,7 @@ def instruct(
     from studio.pretraining.checkpoint import StopSignal
     from studio.pretraining.instruct import InstructJob
     from studio.pretraining.instruct import instruct as run_stage
-    from studio.runs.folder import EventWriter
+    from studio.runs.events import EventWriter
 
     stop = StopSignal()
     folder = work / "runs" / run

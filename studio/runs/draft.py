@@ -35,8 +35,9 @@ from studio.models.catalogue import find
 from studio.models.fetch import is_local, local_folder
 from studio.models.types import BaseCard, Estimate
 from studio.runs import remembered
-from studio.runs.folder import CHOICES, RunFolder, RunState
+from studio.runs.folder import CHOICES, RunFolder
 from studio.runs.splits import forget_splits, write_splits
+from studio.runs.state import RunState
 from studio.tasks import base as tasks
 from studio.tasks.base import Task
 from studio.training.types import Calibration

@@ -18,7 +18,8 @@ from studio.core.errors import ExportError, StudioError
 from studio.runs import processes
 from studio.runs.causes import is_disk_full, is_out_of_memory
 from studio.runs.exports import NONE, state_path
-from studio.runs.folder import RunFolder, write_json
+from studio.runs.folder import RunFolder
+from studio.runs.json_files import write_json
 
 EVERY_S = 0.3
 

@@ -12,7 +12,9 @@ from typing import Any, get_args
 
 from studio.core.errors import ExportError, RunError
 from studio.runs import processes
-from studio.runs.folder import ACTIVE, RunFolder, read_json, write_json
+from studio.runs.folder import RunFolder
+from studio.runs.json_files import read_json, write_json
+from studio.runs.state import ACTIVE
 from studio.tasks import base as tasks
 from studio.tasks.base import ExportKind
 

@@ -6,90 +6,29 @@ then on; only when the worker is gone may the app write again. Readers keep a by
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
-import psutil
 from filelock import FileLock, Timeout
 
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
+from studio.runs.events import read_events
+from studio.runs.json_files import read_json, write_json
+from studio.runs.state import ACTIVE, RunState, is_time, parse_state, worker_alive
 
-EVENT_VERSION = 1
-EventKind = Literal["metric", "status", "sample", "note", "error"]
-State = Literal["draft", "queued", "starting", "training", "evaluating", "finished", "stopped", "failed", "interrupted"]
-ACTIVE: frozenset[str] = frozenset({"starting", "training", "evaluating"})
-ENDED: frozenset[str] = frozenset({"finished", "stopped", "failed", "interrupted"})
-STATES: frozenset[str] = ACTIVE | ENDED | {"draft", "queued"}
 Request = Literal["pause", "stop"]
 CHOICES = "choices.yaml"
 """The recipe as chosen, values left open; kept beside the resolved one so that a copy starts from the choices."""
 LOCK_TIMEOUT_S = 20.0
-
-
-@dataclass(frozen=True)
-class RunState:
-    """What ``state.json`` holds.
-
-    ``pid`` and ``pid_started`` (the process's start time, seconds since the epoch) name the worker beyond reuse of its
-    number. ``message`` is a sentence for the person. ``best_step`` names the best checkpoint so far.
-    """
-
-    state: State = "draft"
-    message: str = ""
-    updated: float = 0.0
-    created: float = 0.0
-    started: float | None = None
-    ended: float | None = None
-    pid: int | None = None
-    pid_started: float | None = None
-    step: int = 0
-    total_steps: int = 0
-    best_step: int | None = None
-    queued_at: float | None = None
-    step_of_journey: int = 0
-    error: dict[str, str] = field(default_factory=dict)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
-
-
-def _is_time(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e11
-
-
-def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or check(value)
-
-
-_STATE_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "state": lambda value: isinstance(value, str),
-    "message": lambda value: isinstance(value, str),
-    "updated": _is_time,
-    "created": _is_time,
-    "started": _or_none(_is_time),
-    "ended": _or_none(_is_time),
-    "pid": _or_none(lambda value: _is_count(value) and 0 < value < 2**31),
-    "pid_started": _or_none(_is_time),
-    "step": _is_count,
-    "total_steps": _is_count,
-    "best_step": _or_none(_is_count),
-    "queued_at": _or_none(_is_time),
-    "step_of_journey": _is_count,
-    "error": lambda value: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
-}
-"""What each field of ``state.json`` must be like to be believed."""
 
 
 class RunFolder:
@@ -221,12 +160,7 @@ class RunFolder:
         return state
 
     def _written_state(self) -> RunState | None:
-        """``state.json``, or None when it tells no state. A single damaged value counts as not written: one broken run
-        must not take the list of all runs with it."""
-        values = read_json(self.path / "state.json")
-        if values is None or not isinstance(values.get("state"), str) or values["state"] not in STATES:
-            return None
-        return RunState(**{k: v for k, v in values.items() if k in _STATE_FIELDS and _STATE_FIELDS[k](v)})
+        return parse_state(read_json(self.path / "state.json"))
 
     def write_state(self, state: RunState) -> None:
         write_json(self.path / "state.json", asdict(replace(state, updated=time.time())))
@@ -263,7 +197,7 @@ class RunFolder:
         if not values or values.get("noticed"):
             return 0.0
         asked = values.get("time")
-        return max(0.0, time.time() - asked) if _is_time(asked) else 0.0
+        return max(0.0, time.time() - asked) if is_time(asked) else 0.0
 
     def clear_request(self) -> None:
         (self.path / "request.json").unlink(missing_ok=True)
@@ -290,65 +224,6 @@ class RunFolder:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
-class EventWriter:
-    """Append events, one JSON object a line; goes on after the last sequence number when a run is resumed.
-
-    A torn last line, left by a crash, is closed with a newline first, so that it costs one line at most.
-    """
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        events, _ = read_events(path)
-        self._seq = events[-1]["seq"] if events else 0
-        torn = path.exists() and path.stat().st_size > 0 and not _ends_with_newline(path)
-        self._file = path.open("a", encoding="utf-8")
-        if torn:
-            self._file.write("\n")
-
-    def __call__(self, kind: EventKind, **fields: Any) -> None:
-        self._seq += 1
-        record = {"v": EVENT_VERSION, "seq": self._seq, "time": round(time.time(), 3), "kind": kind, **fields}
-        self._file.write(json.dumps(_finite(record), ensure_ascii=False, default=str) + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Whole lines after byte ``offset``; lines that are not events are skipped; a torn last line waits for its rest."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            chunk = file.read()
-    except FileNotFoundError:
-        return [], offset
-    end = chunk.rfind(b"\n") + 1
-    events = []
-    for line in chunk[:end].splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and isinstance(event.get("seq"), int):
-            events.append(event)
-    return events, offset + end
-
-
-def worker_alive(state: RunState) -> bool:
-    """Whether the process that the state names is still that process."""
-    if state.pid is None:
-        # "starting" is written just before the worker gets its process number.
-        return abs(time.time() - state.updated) < 30
-    try:
-        process = psutil.Process(state.pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return state.pid_started is None or abs(process.create_time() - state.pid_started) < 2
-    except psutil.Error:
-        return False
-
-
 def list_runs(workspace: Workspace) -> list[RunFolder]:
     """Every run of the workspace, the newest first."""
     try:
@@ -356,6 +231,13 @@ def list_runs(workspace: Workspace) -> list[RunFolder]:
     except OSError:
         return []
     return [RunFolder(p) for p in sorted(paths, key=_created, reverse=True)]
+
+
+def iterate_active(workspace: Workspace) -> Iterator[RunFolder]:
+    """Runs that hold a device just now."""
+    for run in list_runs(workspace):
+        if run.state().state in ACTIVE:
+            yield run
 
 
 _locks: dict[Path, tuple[threading.RLock, FileLock]] = {}
@@ -370,46 +252,6 @@ def _locks_of(path: Path) -> tuple[threading.RLock, FileLock]:
         return _locks[path]
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace ``path`` atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    temporary.write_text(json.dumps(_finite(value), ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    temporary.replace(path)
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in ``path``; None when there is none."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _created(path: Path) -> tuple[float, str]:
     created = (read_json(path / "state.json") or {}).get("created")
-    return (float(created) if _is_time(created) else 0.0), path.name
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinities as None: they are not JSON, and a browser would refuse the whole line."""
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return value
-
-
-def iterate_active(workspace: Workspace) -> Iterator[RunFolder]:
-    """Runs that hold a device just now."""
-    for run in list_runs(workspace):
-        if run.state().state in ACTIVE:
-            yield run
+    return (float(created) if is_time(created) else 0.0), path.name

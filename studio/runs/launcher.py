@@ -20,11 +20,13 @@ from typing import Any
 from studio.core.errors import RunError
 from studio.core.workspace import Workspace
 from studio.runs import processes
-from studio.runs.folder import ACTIVE, ENDED, EventWriter, Request, RunFolder, RunState
+from studio.runs.events import EventWriter
+from studio.runs.folder import Request, RunFolder
 from studio.runs.queue import Queue
 from studio.runs.retry import smaller_copy
 from studio.runs.spares import SpareWorker
 from studio.runs.splits import has_splits
+from studio.runs.state import ACTIVE, ENDED, RunState
 from studio.training.checkpoints import latest_checkpoint
 
 TICK_S = 0.3

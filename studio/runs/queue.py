@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from studio.core.errors import RunError
 from studio.core.workspace import Workspace
-from studio.runs.folder import ACTIVE, RunFolder, RunState
+from studio.runs.folder import RunFolder
+from studio.runs.state import ACTIVE, RunState
 
 LOCK_TIMEOUT_S = 10.0
 

@@ -29,8 +29,10 @@ from studio.core.errors import RunError, StudioError
 from studio.runs import processes
 from studio.runs.bases import base_folder
 from studio.runs.causes import is_disk_full, is_out_of_memory
-from studio.runs.folder import EventWriter, RunFolder, RunState
+from studio.runs.events import EventWriter
+from studio.runs.folder import RunFolder
 from studio.runs.splits import read_splits
+from studio.runs.state import RunState
 from studio.tasks import base as tasks
 from studio.tasks.base import Task
 from studio.training.checkpoints import latest_checkpoint, step_of

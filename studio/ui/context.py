@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
-from studio.runs.folder import ACTIVE, RunFolder, write_json
+from studio.runs.folder import RunFolder
+from studio.runs.json_files import write_json
+from studio.runs.state import ACTIVE
 
 if TYPE_CHECKING:
     from studio.runs.draft import Draft

@@ -20,7 +20,8 @@ import gradio as gr
 
 from studio.core.errors import StudioError
 from studio.core.workspace import Workspace
-from studio.runs.folder import ENDED, RunFolder
+from studio.runs.folder import RunFolder
+from studio.runs.state import ENDED
 from studio.ui.views.chart import watch
 
 EMPTY = "The curve starts here about 10 seconds after you press Start."

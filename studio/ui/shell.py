@@ -20,7 +20,8 @@ from typing import Any
 import gradio as gr
 
 from studio.core.errors import StudioError
-from studio.runs.folder import ACTIVE, RunFolder
+from studio.runs.folder import RunFolder
+from studio.runs.state import ACTIVE
 from studio.ui.context import StudioContext
 from studio.ui.messages import as_shown, guarded, message_of, notify
 from studio.ui.pulse import QUIET, Pulse

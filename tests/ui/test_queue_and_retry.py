@@ -11,7 +11,8 @@ import pytest
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
 from studio.runs.draft import Draft
-from studio.runs.folder import RunFolder, RunState
+from studio.runs.folder import RunFolder
+from studio.runs.state import RunState
 
 from .conftest import App
 

@@ -15,7 +15,8 @@ import pytest
 
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
-from studio.runs.folder import EventWriter, RunFolder
+from studio.runs.events import EventWriter
+from studio.runs.folder import RunFolder
 
 from .conftest import App
 

@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from studio.core.errors import RunError
-from studio.runs.folder import ACTIVE, RunFolder, RunState
+from studio.runs.folder import RunFolder
+from studio.runs.state import ACTIVE, RunState
 from studio.ui import live_chart
 from studio.ui.components import html
 from studio.ui.context import StudioContext

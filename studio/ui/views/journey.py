@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from studio.runs.folder import ACTIVE, RunFolder, RunState
+from studio.runs.folder import RunFolder
+from studio.runs.state import ACTIVE, RunState
 from studio.ui.views.html import Safe, join, tag
 
 STEPS = ("Data", "Prepare", "Model", "Train", "Compare", "Export")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.core.workspace import Workspace
-from studio.runs.folder import ACTIVE, RunFolder, read_events
+from studio.runs.events import read_events
+from studio.runs.folder import RunFolder
+from studio.runs.state import ACTIVE
 from studio.ui.views.html import Safe, clip, join, tag
 
 WORDS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.runs.folder import ACTIVE, ENDED, RunState
+from studio.runs.state import ACTIVE, ENDED, RunState
 from studio.ui.views.html import Safe, join, plural, tag
 from studio.ui.views.model import duration, gigabytes
 

@@ -17,7 +17,7 @@ from studio.pretraining.pretrain import Job, checkpoint_path, train_phase
 from studio.pretraining.schedule import decay_factor, stable_factor
 from studio.pretraining.settings import Settings
 from studio.pretraining.tokenizer import load_tokenizer
-from studio.runs.folder import EventWriter, read_events
+from studio.runs.events import EventWriter, read_events
 
 
 def _quiet(kind: str, **fields: Any) -> None:

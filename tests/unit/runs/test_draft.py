@@ -11,8 +11,9 @@ from studio.core.errors import DataError, ModelError, RecipeError, RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
 from studio.runs.draft import Draft
-from studio.runs.folder import RunState, list_runs
+from studio.runs.folder import list_runs
 from studio.runs.splits import has_splits, read_splits
+from studio.runs.state import RunState
 
 
 @pytest.fixture

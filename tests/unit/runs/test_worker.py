@@ -8,7 +8,7 @@ import pytest
 from run_fakes import WORKER, FakeTask, prepared, wait_for
 
 from studio.core.workspace import Workspace
-from studio.runs.folder import EventWriter
+from studio.runs.events import EventWriter
 from studio.runs.worker import Worker
 from studio.tasks import base as tasks
 from studio.training.checkpoints import checkpoint_path

@@ -14,7 +14,8 @@ import pytest
 
 from studio.core.errors import DataError, StudioError
 from studio.core.workspace import Workspace
-from studio.runs.folder import RunFolder, RunState
+from studio.runs.folder import RunFolder
+from studio.runs.state import RunState
 from studio.ui.app import free_port, is_loopback, launch
 from studio.ui.context import StudioContext
 

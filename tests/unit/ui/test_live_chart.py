@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from studio.core.workspace import Workspace
-from studio.runs.folder import EventWriter, RunFolder
+from studio.runs.events import EventWriter
+from studio.runs.folder import RunFolder
 from studio.ui.views import chart
 from studio.ui.views.chart import METRICS, POINTS, RunWatch
 

@@ -11,7 +11,9 @@ from studio.core.recipe import AppliedFix
 from studio.core.workspace import Workspace
 from studio.data.stats import Bin, histogram
 from studio.data.types import Change, FileInfo, Finding, Fix
-from studio.runs.folder import EventWriter, RunFolder, RunState
+from studio.runs.events import EventWriter
+from studio.runs.folder import RunFolder
+from studio.runs.state import RunState
 from studio.ui.views import data, journey, prepare
 from studio.ui.views.html import Safe, clip, join, safe, tag, text
 from studio.ui.views.sidebar import POINTS, RunEntry, RunList, run_list, sparkline, thin

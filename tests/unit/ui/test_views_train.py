@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.runs.folder import STATES, RunState
+from studio.runs.state import STATES, RunState
 from studio.ui.views import train as words
 
 
