@@ -160,7 +160,8 @@ def suggested(
     """Bases for a task, the best first, each with whether it fits here and a sentence that says why it stands there.
 
     First what is on this machine already; then what fits and trains in reasonable time, the strongest first (encoders
-    in the order of the catalogue: the largest are multilingual, not more accurate); then the rest by size. For sorting texts encoders stand before decoders of the same rank: they are more accurate per weight.
+    in the order of the catalogue: the largest are multilingual, not more accurate); then the rest by size. Where a task
+    takes both, encoders stand before decoders of the same rank: they are more accurate per weight.
     """
     rows = []
     for place, card in enumerate(_catalogue()):
@@ -172,11 +173,11 @@ def suggested(
         comfortable = verdict == "fits" and (
             hardware.device == "cuda" or card.parameters <= _COMFORTABLE_ON_CPU[card.architecture]
         )  # fmt: skip
-        other_kind = task_name == "text_classification" and card.architecture == "decoder"
+        decoder = card.architecture == "decoder"
         size = card.parameters
         if comfortable:
-            size = place if card.architecture == "encoder" else -card.parameters
-        key = (_ORDER[verdict], not here, not comfortable, other_kind, card.gated and comfortable, size)
+            size = -card.parameters if decoder else place
+        key = (_ORDER[verdict], not here, not comfortable, decoder, card.gated and comfortable, size)
         rows.append((key, card, verdict, _why(card, verdict, comfortable, here, hardware)))
     rows.sort(key=lambda row: row[0])
     return [(card, verdict, why) for _, card, verdict, why in rows]
