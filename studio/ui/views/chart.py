@@ -81,7 +81,7 @@ class RunWatch:
         self._offset = 0
         self._head = b""
         self.series = {name: Series() for name in METRICS}
-        self.samples: list[dict[str, Any]] = []
+        self._samples: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.status: dict[str, Any] = {}
         self.latest: dict[str, float] = {}
@@ -128,7 +128,7 @@ class RunWatch:
             case "metric":
                 self._metric(event)
             case "sample":
-                self.samples = [*self.samples[-_KEPT_SAMPLES:], event]
+                self._samples = [*self._samples[-_KEPT_SAMPLES:], event]
             case "note":
                 self.notes = [*self.notes[-_KEPT_NOTES:], event]
             case "status":
@@ -160,7 +160,7 @@ class RunWatch:
         self.generation += 1
         for series in self.series.values():
             series.cut(step)
-        self.samples = [s for s in self.samples if s.get("step", 0) < step]
+        self._samples = [s for s in self._samples if s.get("step", 0) < step]
         self.notes = [n for n in self.notes if n.get("step", 0) < step]
 
     # -- what the browser asks for ----------------------------------------------------------------------------------
@@ -217,10 +217,12 @@ class RunWatch:
         value, step = min(after)
         return [step, value]
 
-    def best(self) -> tuple[int, float] | None:
+    @property
+    def samples(self) -> list[dict[str, Any]]:
+        """The answers to the fixed prompts so far; ``best`` marks those of the checkpoint whose weights are kept."""
         with self._lock:
             best = self._best()
-        return (int(best[0]), best[1]) if best else None
+            return [{**sample, "best": best is not None and sample.get("step") == best[0]} for sample in self._samples]
 
     def numbers(self, last: int = 100) -> list[dict[str, float | None]]:
         """The chart as rows: every check of the validation rows and the last training points, oldest first."""

@@ -149,43 +149,61 @@ def _words(state: RunState, event: dict[str, Any], requested: str, before: int) 
 def answers(samples: Sequence[dict[str, Any]]) -> Safe:
     """Prompts as rows, checkpoints as columns: how the answers change while it learns. Untrusted text, escaped."""
     prompts: dict[str, dict[int, str]] = {}
+    best: int | None = None
     for sample in samples:
         step = sample.get("step")
         if isinstance(step, int):
             prompts.setdefault(str(sample.get("prompt", "")), {})[step] = str(sample.get("answer", ""))
+            best = step if sample.get("best") else best
     if not prompts:
         return tag(
             "p",
             "At every check the model answers the same few prompts. The first answers appear here.",
             class_="ts-nothing",
         )
-    steps = sorted({step for answered in prompts.values() for step in answered})
-    if len(steps) > CHECKPOINTS_SHOWN:
-        # The first one (before tuning), the last one, and others spread evenly between them.
-        last = len(steps) - 1
-        steps = [steps[round(i * last / (CHECKPOINTS_SHOWN - 1))] for i in range(CHECKPOINTS_SHOWN)]
-    head = [tag("th", "Prompt", scope="col")]
-    head += [
-        tag(
-            "th",
-            "Before tuning" if step == 0 else f"Step {step:,}",
-            scope="col",
-            class_="ts-base" if step == 0 else "ts-tuned",
-        )
-        for step in steps
-    ]
+    steps = _columns(sorted({step for answered in prompts.values() for step in answered}), best)
     rows = [
         tag(
             "tr",
             tag("th", tag("div", _clip(prompt, 300), class_="ts-cell"), scope="row"),
-            *(tag("td", tag("div", _clip(answered.get(step, ""), 600), class_="ts-cell")) for step in steps),
+            *(
+                tag(
+                    "td",
+                    tag("div", _clip(answered.get(step, ""), 600), class_="ts-cell"),
+                    class_="ts-kept" if step == best else None,
+                )
+                for step in steps
+            ),
         )
         for prompt, answered in prompts.items()
     ]
+    head = tag("tr", tag("th", "Prompt", scope="col"), *(_column_head(step, step == best) for step in steps))
     return tag(
-        "div", tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="ts-answers"),
+        "div", tag("table", tag("thead", head), tag("tbody", *rows), class_="ts-answers"),
         class_="ts-scroll", tabindex="0", role="region", aria_label="Answers so far",
     )  # fmt: skip
+
+
+def _columns(steps: Sequence[int], best: int | None) -> list[int]:
+    """The checkpoints there is room for: the first (before tuning), the last, the best, others spread evenly between."""
+    if len(steps) <= CHECKPOINTS_SHOWN:
+        return list(steps)
+    last = len(steps) - 1
+    spread = [steps[round(i * last / (CHECKPOINTS_SHOWN - 1))] for i in range(CHECKPOINTS_SHOWN)]
+    if best is not None and best in steps and best not in spread:
+        nearest = min(range(1, CHECKPOINTS_SHOWN - 1), key=lambda i: abs(spread[i] - best))
+        spread[nearest] = best
+    return spread
+
+
+def _column_head(step: int, kept: bool) -> Safe:
+    if step == 0:
+        return tag("th", "Before tuning", scope="col", class_="ts-base")
+    if not kept:
+        return tag("th", f"Step {step:,}", scope="col", class_="ts-tuned")
+    why = "The lowest validation loss so far. These weights are kept."
+    mark = tag("small", "✓ best, kept", title=why)
+    return tag("th", f"Step {step:,} ", mark, scope="col", class_="ts-tuned ts-kept")
 
 
 def _clip(text: str, limit: int) -> str:

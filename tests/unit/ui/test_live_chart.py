@@ -228,6 +228,21 @@ def test_samples_notes_and_status_are_kept_and_a_resume_takes_back_what_came_lat
     assert [watch.samples, watch.notes] == [[], []]
 
 
+def test_the_answers_of_the_checkpoint_that_is_kept_are_marked(events: Path) -> None:
+    writer = EventWriter(events)
+    watch = RunWatch(events)
+    for step, loss in ((0, 1.0), (10, 2.0), (20, 1.5), (30, 1.8)):
+        writer("metric", step=step, validation_loss=loss)
+        writer("sample", step=step, prompt="p", answer="a")
+    watch.refresh()
+    assert [sample["step"] for sample in watch.samples if sample["best"]] == [20]
+    writer("metric", step=40, validation_loss=1.2)
+    writer("sample", step=40, prompt="p", answer="a")
+    writer.close()
+    watch.refresh()
+    assert [sample["step"] for sample in watch.samples if sample["best"]] == [40]
+
+
 def test_one_watch_per_log_and_the_oldest_are_forgotten(tmp_path: Path) -> None:
     first = chart.watch(tmp_path / "0.jsonl")
     assert chart.watch(tmp_path / "0.jsonl") is first

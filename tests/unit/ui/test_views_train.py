@@ -1,5 +1,6 @@
 """What the Train step says in each state of a run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,29 @@ def test_answers_are_prompts_by_checkpoints_escaped_first_and_last_always_there(
     assert "Step 190" in markup
     assert markup.count('scope="col"') == 1 + words.CHECKPOINTS_SHOWN
     assert "first answers appear here" in words.answers([])
+
+
+def columns(markup: str) -> list[str]:
+    return re.findall(r'<th scope="col"[^>]*>(Before tuning|Step [0-9,]+)', markup)
+
+
+def test_the_column_of_the_weights_that_are_kept_is_marked_in_words() -> None:
+    samples = [{"step": step, "prompt": "p", "answer": f"at {step}", "best": step == 20} for step in (0, 10, 20, 30)]
+    markup = words.answers(samples)
+    assert re.findall(r"Step (\d+) <small[^>]*>✓ best, kept</small>", markup) == ["20"]
+    assert re.findall(r'<td class="ts-kept"><div class="ts-cell">([^<]*)', markup) == ["at 20"]
+    assert "kept" not in words.answers([{**sample, "best": False} for sample in samples])
+
+
+@pytest.mark.parametrize("best", [10, 30, 50, 100, 170, 180, 190])
+def test_the_best_has_a_column_however_many_checks_there_were(best: int) -> None:
+    samples = [{"step": step, "prompt": "p", "answer": "a", "best": step == best} for step in range(0, 200, 10)]
+    shown = columns(words.answers(samples))
+    assert len(shown) == words.CHECKPOINTS_SHOWN
+    assert (shown[0], shown[-1]) == ("Before tuning", "Step 190")
+    steps = [int(name.removeprefix("Step ")) for name in shown[1:]]
+    assert best in steps
+    assert steps == sorted(set(steps))
 
 
 def test_the_log_shows_its_last_lines_escaped_and_only_the_end_of_a_progress_bar(tmp_path: Path) -> None:
