@@ -16,7 +16,8 @@ from studio.runs.folder import RunFolder
 from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.shell import QUIET, Shell
-from studio.ui.views import compare as words
+from studio.ui.views import classification
+from studio.ui.views.prompt_list import PROMPTS, Row, csv_rows, expected, prompt_table
 
 MOST = 200
 """Questions of one list."""
@@ -32,7 +33,7 @@ class PromptList:
         self.studio, self.run_id, self.shell, self.sampling = studio, run_id, shell, sampling
         self._stopped: set[str] = set()
         self.source = gr.Radio(
-            [(f"The first {words.PROMPTS} test rows", TEST), ("My own list", OWN)], value=TEST, label="What is asked",
+            [(f"The first {PROMPTS} test rows", TEST), ("My own list", OWN)], value=TEST, label="What is asked",
             elem_id="ts-list-source",
         )  # fmt: skip
         self.own = gr.Textbox(label="One question a line", lines=5, max_lines=12, visible=False, elem_id="ts-list-own")
@@ -42,7 +43,7 @@ class PromptList:
             self.download = gr.DownloadButton(
                 "Download as CSV", visible=False, elem_id="ts-list-download", min_width=140
             )
-        self.table = html(words.prompt_table([], 0), elem_id="ts-list-table")
+        self.table = html(prompt_table([], 0), elem_id="ts-list-table")
 
     @property
     def outputs(self) -> list[Any]:
@@ -58,13 +59,13 @@ class PromptList:
         return self._shown([], 0)
 
     def _shown(
-        self, rows: list[words.Row], total: int, *, going: bool = False, note: str = "", path: str | None = None
+        self, rows: list[Row], total: int, *, going: bool = False, note: str = "", path: str | None = None
     ) -> list[Any]:
         return [
             gr.update(interactive=not going),
             gr.update(visible=going),
             gr.update(visible=bool(path), value=path),
-            words.prompt_table(rows, total, note),
+            prompt_table(rows, total, note),
         ]
 
     def _run(
@@ -74,7 +75,7 @@ class PromptList:
         recipe = run.recipe()
         asked = self._own(own) if source == OWN else test_questions(run, recipe)
         prompts, token = [row["prompt"] for row in asked], request.session_hash or ""
-        rows: list[words.Row] = []
+        rows: list[Row] = []
         yield self._shown(rows, len(asked), going=True, note="Loading both models.")
         for answer in self._answers(run_id, recipe, prompts, system, settings, token):
             rows.append({**asked[len(rows)], **answer})
@@ -86,7 +87,7 @@ class PromptList:
 
     def _answers(
         self, run_id: str, recipe: Recipe, prompts: list[str], system: str, settings: tuple[Any, ...], token: str
-    ) -> Iterator[words.Row]:
+    ) -> Iterator[Row]:
         """``{"base": …, "tuned": …}`` for each prompt, in order; ends early when cancelled."""
         from studio.tasks import base as tasks
 
@@ -100,7 +101,7 @@ class PromptList:
         for prompt in prompts:
             if token in self._stopped:
                 return
-            yield words.likeliest(playground.classify(prompt, token=token))
+            yield classification.likeliest(playground.classify(prompt, token=token))
 
     def _cancel(self, run_id: str, request: gr.Request) -> dict[str, Any]:
         token = request.session_hash or ""
@@ -109,7 +110,7 @@ class PromptList:
         return gr.update(visible=False)
 
     @staticmethod
-    def _own(own: str) -> list[words.Row]:
+    def _own(own: str) -> list[Row]:
         lines = [line.strip() for line in (own or "").splitlines() if line.strip()]
         if not lines:
             raise RunError("The list is empty", "There is no question in the box.", "Write one question a line.")
@@ -118,27 +119,27 @@ class PromptList:
         return [{"prompt": line} for line in lines]
 
 
-def test_questions(run: RunFolder, recipe: Recipe) -> list[words.Row]:
+def test_questions(run: RunFolder, recipe: Recipe) -> list[Row]:
     """The first test rows as questions, with what the data answers; the validation rows where no test row was kept."""
     from studio.runs.splits import read_splits
     from studio.tasks import base as tasks
 
     splits = read_splits(run)
-    rows = (splits.test or splits.validation or splits.train)[: words.PROMPTS]
+    rows = (splits.test or splits.validation or splits.train)[:PROMPTS]
     task = tasks.get(recipe.task)
     asked = []
     for row in rows:
         prompts = task.prompts([row], 1)
         if prompts:
-            asked.append({"prompt": prompts[0], "expected": words.expected(row)})
+            asked.append({"prompt": prompts[0], "expected": expected(row)})
     if not asked:
         raise RunError("There is nothing to ask", "No row was held back.", "Write your own list.")
     return asked
 
 
-def write_csv(rows: list[words.Row], name: str) -> str:
+def write_csv(rows: list[Row], name: str) -> str:
     """A CSV file in a fresh folder of the system's temporary space, and its path."""
     path = Path(tempfile.mkdtemp(prefix="tailor-")) / f"{name}.csv"
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows(words.csv_rows(rows))
+        csv.writer(file).writerows(csv_rows(rows))
     return str(path)

@@ -21,10 +21,13 @@ from studio.ui import prompt_list
 from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.forms import SettingsForm
+from studio.ui.sampling import AnswerOptions, checked_sampling
 from studio.ui.shell import EXPORT, QUIET, Shell, StepView, message_of
-from studio.ui.views import compare as words
-from studio.ui.views.compare import Turn, Vote
+from studio.ui.views import classification, conversation, votes
+from studio.ui.views.conversation import Turn, Vote
 from studio.ui.views.html import text
+from studio.ui.views.report_card import report_card
+from studio.ui.views.sides import SIDES
 
 LONGEST = 20_000
 """Characters of one question."""
@@ -42,7 +45,7 @@ class CompareStep:
         self.studio, self.run_id, self.shell = studio, run_id, shell
         self.turns = gr.State([])
         self._asking: set[str] = set()
-        self.form = SettingsForm({"answers": words.AnswerOptions})
+        self.form = SettingsForm({"answers": AnswerOptions})
         self._lay_out()
         self._wire()
 
@@ -64,7 +67,7 @@ class CompareStep:
         with gr.Column(visible=True) as self.chat:
             self.blind = gr.Checkbox(label="Hide names and vote", value=False, container=False, elem_id="ts-blind")
             self.panes = gr.HTML(
-                words.conversation([], False), elem_id="ts-panes", apply_default_css=False, js_on_load=None,
+                conversation.panes([], False), elem_id="ts-panes", apply_default_css=False, js_on_load=None,
                 min_height=260, max_height=560, autoscroll=True,
             )  # fmt: skip
             with gr.Row(visible=False, elem_classes=["ts-votes"]) as self.voting:
@@ -96,7 +99,7 @@ class CompareStep:
                 placeholder="A text to sort", label="Your text", show_label=False, container=False, lines=2, max_lines=8,
                 submit_btn="Sort it", elem_id="ts-classify", max_length=LONGEST,
             )  # fmt: skip
-            self.bars = html(words.probabilities(None), elem_id="ts-bars")
+            self.bars = html(classification.probabilities(None), elem_id="ts-bars")
             self.matrices = html(elem_id="ts-matrices")
 
     @property
@@ -148,9 +151,9 @@ class CompareStep:
             recipe.data.system_prompt or "",
             False,
             "",
-            words.probabilities(None),
-            words.confusion(report),
-            words.report_card(report, words.tally(_feedback(run))),
+            classification.probabilities(None),
+            classification.confusion(report),
+            report_card(report, votes.tally(_feedback(run))),
             *self.prompts.refresh(run, recipe),
         ]
 
@@ -158,7 +161,7 @@ class CompareStep:
         """One update per component of :attr:`chatting`."""
         last = turns[-1] if turns else None
         may_vote = bool(last and last.hidden and last.vote is None and last.answered and not going)
-        return [turns, words.conversation(turns, blind), box, gr.update(visible=going), gr.update(visible=may_vote)]
+        return [turns, conversation.panes(turns, blind), box, gr.update(visible=going), gr.update(visible=may_vote)]
 
     # -- chat ---------------------------------------------------------------------------------------------------------
 
@@ -168,7 +171,7 @@ class CompareStep:
         question = (question or "").strip()
         if not question:
             raise RunError("There is nothing to ask", "The box is empty.", "Type a question.")
-        turns = [*turns, words.new_turn(question, blind)]
+        turns = [*turns, conversation.new_turn(question, blind)]
         yield from self._stream(run_id, turns, blind, system, settings, request.session_hash or "")
 
     def _again(
@@ -176,7 +179,7 @@ class CompareStep:
     ) -> Iterator[list[Any]]:
         if not turns:
             raise RunError("There is nothing to ask again", "No question has been asked yet.", "Type a question.")
-        turns = [*turns[:-1], words.new_turn(turns[-1].user, blind)]
+        turns = [*turns[:-1], conversation.new_turn(turns[-1].user, blind)]
         yield from self._stream(run_id, turns, blind, system, settings, request.session_hash or "")
 
     def _stream(
@@ -197,18 +200,18 @@ class CompareStep:
     ) -> Iterator[list[Any]]:
         turn, before = turns[-1], turns[:-1]
         yield self._conversation(turns, blind, going=True)
-        asked = {side: words.messages(turns, side, system) for side in words.SIDES}
+        asked = {side: conversation.messages(turns, side, system) for side in SIDES}
         try:
             for chunk in self.studio.playground(run_id).chat(asked["base"], asked["tuned"], sampling, token=token):
-                turn = words.with_chunk(turn, chunk)
-                panes = words.conversation([*before, turn], blind, status=words.status_of(chunk))
+                turn = conversation.with_chunk(turn, chunk)
+                panes = conversation.panes([*before, turn], blind, status=conversation.status_of(chunk))
                 yield [gr.skip(), panes, gr.skip(), gr.skip(), gr.skip()]
         except StudioError as error:
             gr.Warning(message_of(error), title=text(error.title), duration=None)
-            kept = [*before, words.ended(turn)] if turn.base.text or turn.tuned.text else before
+            kept = [*before, conversation.ended(turn)] if turn.base.text or turn.tuned.text else before
             yield self._conversation(kept, blind, box=turn.user)
             return
-        yield self._conversation([*before, words.ended(turn)], blind)
+        yield self._conversation([*before, conversation.ended(turn)], blind)
 
     def _stop(self, run_id: str, request: gr.Request) -> dict[str, Any]:
         self.studio.playground(run_id).cancel(request.session_hash or "")
@@ -226,11 +229,11 @@ class CompareStep:
         if not turns or not turns[-1].hidden or turns[-1].vote or not turns[-1].answered:
             return [gr.skip()] * (len(self.chatting) + 1)
         run = self.studio.run(run_id)
-        record = words.vote_record(turns[-1], vote, self._sampling(settings), time.time())
+        record = votes.record(turns[-1], vote, self._sampling(settings), time.time())
         with run.feedback_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
         voted = [*turns[:-1], replace(turns[-1], vote=vote)]
-        report = words.report_card(run.report(), words.tally(_feedback(run)))
+        report = report_card(run.report(), votes.tally(_feedback(run)))
         return [*self._conversation(voted, True), report]
 
     def _sampling(self, settings: tuple[Any, ...]) -> dict[str, Any]:
@@ -239,14 +242,14 @@ class CompareStep:
         Raises:
             RecipeError: one is out of its range.
         """
-        return words.checked_sampling(self.form.collect(settings)["answers"])
+        return checked_sampling(self.form.collect(settings)["answers"])
 
     # -- classification -----------------------------------------------------------------------------------------------
 
     def _classify(self, run_id: str, text: str) -> str:
         if not (text or "").strip():
             raise RunError("There is nothing to sort", "The box is empty.", "Write or paste a text.")
-        return words.probabilities(self.studio.playground(run_id).classify(text[:LONGEST]))
+        return classification.probabilities(self.studio.playground(run_id).classify(text[:LONGEST]))
 
 
 def _playground_kind(recipe: Recipe) -> str:
