@@ -13,7 +13,7 @@ from typing import Any
 
 from studio.core.errors import DataError
 from studio.core.recipe import AppliedFix
-from studio.data import privacy
+from studio.data import control_tokens, privacy
 from studio.data.text import normalise, prompt_of, quoted, target_of, whole_of
 from studio.data.types import Change, Example, Fix, Message
 
@@ -164,6 +164,10 @@ def mask_personal_data(examples: list[Example]) -> list[Example]:
     return [_with_texts(e, privacy.mask) for e in examples]
 
 
+def strip_control_tokens(examples: list[Example]) -> list[Example]:
+    return [_with_texts(e, control_tokens.strip) for e in examples]
+
+
 def tidy_text(examples: list[Example]) -> list[Example]:
     return [_with_texts(e, tidy) for e in examples]
 
@@ -186,6 +190,7 @@ ALL: dict[str, Fix] = {
         _fix("drop_leaked", "Remove them from the training rows", "The rows held back stay as they are.", drop_leaked),
         _fix("merge_label_spellings", "Use one spelling", "The most frequent spelling of each label stands for all.", merge_label_spellings),
         _fix("mask_personal_data", "Mask them", "Each becomes [EMAIL], [PHONE], [CARD] or [IBAN].", mask_personal_data),
+        _fix("strip_control_tokens", "Take them out", "The words around them stay.", strip_control_tokens),
         _fix("tidy_text", "Tidy up", "Entities, broken characters and loose white space are put right.", tidy_text),
     )
 }  # fmt: skip

@@ -21,6 +21,7 @@ _COMMON: tuple[Check, ...] = (
     repeats.leakage,
     texts.too_long,
     texts.personal_data,
+    texts.control_markers,
     texts.untidy,
 )
 _CHAT: tuple[Check, ...] = (*_COMMON, repeats.conflicting_answers)

@@ -1,11 +1,11 @@
-"""Checks on what is in the texts: their length, personal data, untidiness."""
+"""Checks on what is in the texts: their length, personal data, control tokens, untidiness."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from studio.data import privacy
+from studio.data import control_tokens, privacy
 from studio.data.checks.finding import MAX_EXAMPLES, finding, texts_of
 from studio.data.clean import tidy
 from studio.data.text import excerpt, normalise, plural, prompt_of
@@ -55,6 +55,29 @@ def personal_data(examples: Sequence[Example], context: CheckContext) -> Finding
     )
 
 
+def control_markers(examples: Sequence[Example], context: CheckContext) -> Finding | None:
+    kinds = Counter[str]()
+    rows, shown = [], []
+    for example in examples:
+        found = [(marker, text) for text in texts_of(example) for marker in control_tokens.find(text)]
+        if found:
+            rows.append(example["row"])
+            kinds.update(marker for marker, _ in found)
+            shown.append(_around(*found[0]))
+    if not rows:
+        return None
+    return finding(
+        "control_tokens",
+        "caution",
+        f"{plural(len(rows), 'row contains', 'rows contain')} markers such as {kinds.most_common(1)[0][0]}, "
+        "which models read as control signs",
+        "They begin and end turns. Inside a text they can end it early, or make it sound as if somebody else spoke.",
+        rows,
+        shown,
+        "strip_control_tokens",
+    )
+
+
 def untidy(examples: Sequence[Example], context: CheckContext) -> Finding | None:
     found = []
     for example in examples:
@@ -101,3 +124,9 @@ def _difference(text: str) -> str:
 
 def _visible(text: str) -> str:
     return excerpt(text.replace(" \n", "␣\n").replace("  ", "␣␣").replace("\u00a0", "⍽").replace("\n", "↵"), 70)
+
+
+def _around(marker: str, text: str) -> str:
+    """The first such marker with the words beside it."""
+    start = text.index(marker)
+    return excerpt(text[max(0, start - 30) : start + len(marker) + 30], 70 + len(marker))
