@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from studio.core.errors import DataError
 from studio.pretraining.settings import Corpus, Source
 
@@ -113,17 +115,22 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 def read_pairs(path: Path) -> Iterator[dict[str, Any]]:
     """Questions and answers written as blocks: questions on one line, separated by ``|``, then one answer a line.
 
-    Every question, as written and with a capital, goes with every answer; a block stays on one side of the split.
+    Every question, as written and with a capital, goes with every answer; a block stays on one side of the split. Of a
+    folder, all its ``.txt`` files are read. The order is mixed, so that the wordings of one question are not neighbours.
     """
-    for number, block in enumerate(path.read_text(encoding="utf-8").split("\n\n")):
-        lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
-        if len(lines) < 2:
-            continue
-        asked = [q.strip() for q in lines[0].split("|")]
-        for question in dict.fromkeys([*asked, *(q[0].upper() + q[1:] for q in asked)]):
-            for answer in lines[1:]:
-                messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-                yield {"messages": messages, "source": f"{path.name}, block {number}"}
+    files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    pairs: list[dict[str, Any]] = []
+    for file in files:
+        for number, block in enumerate(file.read_text(encoding="utf-8").split("\n\n")):
+            lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
+            if len(lines) < 2:
+                continue
+            asked = [q.strip() for q in lines[0].split("|") if q.strip()]
+            for question in dict.fromkeys([*asked, *(q[0].upper() + q[1:] for q in asked)]):
+                for answer in lines[1:]:
+                    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+                    pairs.append({"messages": messages, "source": f"{file.name}, block {number}"})
+    yield from (pairs[i] for i in np.random.default_rng(len(pairs)).permutation(len(pairs)))
 
 
 def read_documents(path: Path) -> list[Document]:

@@ -18,7 +18,7 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """One part of the corpus: rows with ``text``, ``messages`` or Dolly's columns, or pairs that we wrote (``everyday.txt``).
+    """One part of the corpus: rows with ``text``, ``messages`` or Dolly's columns, or pairs that we wrote (the folder ``everyday``).
 
     ``file`` is relative to the text folder; with ``./`` in front it lies beside this module.
     """
