@@ -11,8 +11,10 @@ from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.shell import DATA, MODEL, QUIET, Shell, StepView, guarded
 from studio.ui.views import data as data_view
-from studio.ui.views import prepare as view
+from studio.ui.views import findings as findings_view
+from studio.ui.views import tokens
 from studio.ui.views.html import tag
+from studio.ui.views.split import split_bar
 
 if TYPE_CHECKING:
     from studio.data.types import Finding
@@ -98,9 +100,11 @@ class _Screen:
         changes = draft.preview(preview_of) if preview_of else []
         open_ = draft.is_open
         return [
-            tag("p", view.health(self._unleft(draft, findings), rows_out), class_="ts-lead"),
-            view.cards(findings, left=self._left(draft), preview_of=preview_of, preview=changes, can_change=open_),
-            view.effect(rows_in, rows_out, draft.recipe().data.fixes, self._titles(draft), open_),
+            tag("p", findings_view.health(self._unleft(draft, findings), rows_out), class_="ts-lead"),
+            findings_view.cards(
+                findings, left=self._left(draft), preview_of=preview_of, preview=changes, can_change=open_
+            ),
+            findings_view.effect(rows_in, rows_out, draft.recipe().data.fixes, self._titles(draft), open_),
             *self._divided(draft),
             self._lengths(draft),
             gr.Button(interactive=rows_out > 0),
@@ -127,18 +131,18 @@ class _Screen:
             splits = draft.splits()
         except DataError as error:
             message = tag("p", f"{error.what_happened} {error.what_to_do}", class_="ts-empty")
-            return [message, 0, view.model_view([], 0, 0, None)]
+            return [message, 0, tokens.model_view([], 0, 0, None)]
         own = bool(options.column)
         if own or any("split" in e for e in splits.train[:1]):
             shares = {name: float(size) for name, size in splits.sizes().items()}
-        bar = view.split_bar(shares, splits.sizes(), splits.notes, draft.is_open and not own)
+        bar = split_bar(shares, splits.sizes(), splits.notes, draft.is_open and not own)
         return [bar, 0, self._seen(draft, 0)]
 
     def _seen(self, draft: Draft, index: int) -> str:
         total = len(draft.splits().train)
         if not total:
-            return view.model_view([], 0, 0, None)
-        return view.model_view(draft.segments(index), index, total, self._max_length(draft))
+            return tokens.model_view([], 0, 0, None)
+        return tokens.model_view(draft.segments(index), index, total, self._max_length(draft))
 
     @staticmethod
     def _max_length(draft: Draft) -> int | None:
@@ -153,7 +157,7 @@ class _Screen:
     def _lengths(self, draft: Draft) -> str:
         from studio.data.stats import histogram
 
-        return view.histogram(histogram(draft.token_lengths() or [], self._max_length(draft)))
+        return tokens.histogram(histogram(draft.token_lengths() or [], self._max_length(draft)))
 
     # -- changes ------------------------------------------------------------------------------------------------------
 
@@ -167,7 +171,7 @@ class _Screen:
                 skipped = [gr.skip()] * 6
                 findings = draft.findings()
                 changes = draft.preview(fix) if fix else []
-                cards = view.cards(findings, left=self._left(draft), preview_of=fix, preview=changes)
+                cards = findings_view.cards(findings, left=self._left(draft), preview_of=fix, preview=changes)
                 return [gr.skip(), cards, *skipped]
             case "fix":
                 title = next((f.title for found in draft.findings() for f in found.fixes if f.id == fix), "")

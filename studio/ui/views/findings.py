@@ -1,4 +1,4 @@
-"""Step 2 as text and HTML: health, findings as cards, effect so far, the split bar, lengths, what the model will see."""
+"""What was found in the rows, as cards with fixes to preview and apply, and the effect of those applied. No UI toolkit here."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from studio.ui.views.html import Safe, clip, join, number, plural, tag
 
 if TYPE_CHECKING:
     from studio.core.recipe import AppliedFix
-    from studio.data.render import Segment
-    from studio.data.stats import Bin
     from studio.data.types import Change, Example, Finding, Fix
 
 SIGNS = {"stop": ("✕", "Stop"), "caution": ("!", "Caution"), "note": ("i", "Note")}
 EXAMPLE_CHARACTERS = 240
 PREVIEW_ROWS = 6
-PARTS = {"train": "to learn from", "validation": "to watch progress with", "test": "for the final exam"}
 
 
 def health(findings: Sequence[Finding], rows_out: int) -> str:
@@ -200,142 +197,4 @@ def effect(
         tag("p", "rows read → rows to learn from", class_="ts-quiet"),
         tag("ol", join(*items), class_="ts-undo") if items else tag("p", "No fix has been applied.", class_="ts-quiet"),
         class_="ts-effect",
-    )
-
-
-def percentages(shares: Mapping[str, float]) -> dict[str, int]:
-    """Proportions as whole percentages that add up to 100."""
-    names = ("train", "validation", "test")
-    total = sum(max(0.0, shares.get(name, 0.0)) for name in names)
-    if not total:
-        return {"train": 100, "validation": 0, "test": 0}
-    exact = {name: 100 * max(0.0, shares.get(name, 0.0)) / total for name in names}
-    whole = {name: int(exact[name]) for name in names}
-    for name in sorted(names, key=lambda n: whole[n] - exact[n])[: 100 - sum(whole.values())]:
-        whole[name] += 1
-    return whole
-
-
-def split_bar(
-    shares: Mapping[str, float], sizes: Mapping[str, int], notes: Sequence[str] = (), can_change: bool = True
-) -> Safe:
-    """One bar in three parts with two handles; the handles are native sliders, so that keys work."""
-    percent = percentages(shares)
-    first, second = percent["train"], percent["train"] + percent["validation"]
-    parts, legend = [], []
-    for name, words in PARTS.items():
-        size = tag("span", plural(sizes.get(name, 0), "row"), class_="ts-count")
-        share = tag("strong", f"{percent[name]} %", class_="ts-percent")
-        kind = f"ts-part ts-part-{name}"
-        parts.append(tag("div", share, size, class_=kind, style=f"flex-grow:{max(percent[name], 1)}"))
-        legend.append(tag("li", tag("span", class_=f"ts-swatch ts-part-{name}"), words, " ", tag("small", name)))
-    sliders = [
-        tag("input", type="range", min="5", max="100", step="1", value=first, data_handle="train", disabled=not can_change,
-            aria_label="End of the rows to learn from, percent"),
-        tag("input", type="range", min="5", max="100", step="1", value=second, data_handle="validation",
-            disabled=not can_change, aria_label="End of the rows to watch progress with, percent"),
-    ]  # fmt: skip
-    return tag(
-        "div",
-        tag(
-            "div",
-            tag("div", join(*parts), class_="ts-parts"),
-            tag("div", join(*sliders), class_="ts-handles"),
-            class_="ts-split-bar",
-        ),
-        tag("ul", join(*legend), class_="ts-split-legend"),
-        tag("ul", join(*(tag("li", note) for note in notes)), class_="ts-notes") if notes else None,
-        class_="ts-split",
-    )
-
-
-def histogram(bins: Sequence[Bin]) -> Safe:
-    """Lengths as bars; those over the limit are marked; the numbers stand below on demand."""
-    if not bins:
-        return tag("p", "Lengths are counted when the base model is on this machine.", class_="ts-empty")
-    top = max(b.count for b in bins) or 1
-    width, height, gap = 640, 150, 2
-    step = width / len(bins)
-    bars = []
-    for index, one in enumerate(bins):
-        tall = max(round(height * one.count / top, 1), 1.5) if one.count else 0
-        bars.append(
-            tag(
-                "rect", tag("title", f"{_span(one)} tokens: {plural(one.count, 'row')}"),
-                x=round(index * step + gap / 2, 1), y=round(height - tall, 1), width=round(step - gap, 1), height=tall,
-                class_="ts-length-cut" if one.over else "ts-length",
-            )
-        )  # fmt: skip
-    rows = [tag("tr", tag("td", _span(one)), tag("td", number(one.count))) for one in bins if one.count]
-    over = sum(one.count for one in bins if one.over)
-    svg = tag(
-        "svg", join(*bars), tag("line", x1=0, x2=width, y1=height, y2=height, class_="ts-axis"),
-        viewBox=f"0 0 {width} {height + 2}", preserveAspectRatio="none", role="img",
-        aria_label=f"Token lengths from {bins[0].start} to {bins[-1].end - 1}",
-    )  # fmt: skip
-    return tag(
-        "figure",
-        svg,
-        tag("p", f"{plural(over, 'row is', 'rows are')} over the limit and would be cut (red).", class_="ts-quiet")
-        if over
-        else None,
-        tag(
-            "figcaption",
-            tag("span", number(bins[0].start)),
-            tag("span", "tokens a row"),
-            tag("span", number(bins[-1].end - 1)),
-        ),
-        tag(
-            "details",
-            tag("summary", "Show the numbers"),
-            tag(
-                "table",
-                tag("thead", tag("tr", tag("th", "Tokens", scope="col"), tag("th", "Rows", scope="col"))),
-                tag("tbody", join(*rows)),
-                class_="ts-rowtable ts-narrow",
-            ),
-        ),
-        class_="ts-histogram",
-    )
-
-
-def _span(one: Bin) -> str:
-    return number(one.start) if one.end - 1 == one.start else f"{number(one.start)}–{number(one.end - 1)}"
-
-
-def model_view(segments: Sequence[Segment], index: int, total: int, max_length: int | None) -> Safe:
-    """One training row exactly as the model reads it. ``segments`` have ``text``, ``learned`` and ``cut``."""
-    if not total:
-        return tag("p", "A row appears here when there is one to learn from.", class_="ts-empty")
-    spans, budget = [], 12_000
-    for segment in segments:
-        if budget <= 0:
-            spans.append(tag("span", "… (the rest is not shown)", class_="ts-quiet"))
-            break
-        kind = "ts-cut" if segment.cut else "ts-learned" if segment.learned else "ts-context"
-        spans.append(tag("span", clip(segment.text, budget), class_=kind))
-        budget -= len(segment.text)
-    cut = any(segment.cut for segment in segments)
-    return tag(
-        "div",
-        tag(
-            "div",
-            tag("span", f"Training row {number(index + 1)} of {number(total)}", class_="ts-quiet", aria_live="polite"),
-            tag(
-                "span",
-                tag("button", "←", type="button", data_turn="-1", aria_label="Previous row", title="Previous row"),
-                tag("button", "→", type="button", data_turn="1", aria_label="Next row", title="Next row"),
-                class_="ts-pager-buttons",
-            ),
-            class_="ts-pager",
-        ),
-        tag("pre", join(*spans), class_="ts-model-text", tabindex="0"),
-        tag(
-            "p",
-            tag("span", "Underlined", class_="ts-learned"),
-            " is what the model learns to say; the rest it only reads.",
-            tag("span", f" Struck out is cut: the limit is {number(max_length or 0)} tokens.") if cut else None,
-            class_="ts-quiet",
-        ),
-        class_="ts-model-view",
     )
