@@ -85,7 +85,7 @@ def test_the_card_names_every_source_with_its_licence(exported: Path, tiny_setti
 LITTLE_WORDS = (
     "a an the of to in on for is are do does did can could would should i you me my your we it that this what how why who "
     "where when which tell about something give please some there be was at with and or from explain have has hi any will "
-    "name write"
+    "name write today"
 )
 
 
