@@ -18,8 +18,8 @@ def test_without_lengths_the_place_explains_itself() -> None:
 
 def test_what_the_model_sees_marks_the_learned_part() -> None:
     segments = [
-        Segment("<|user|>", learned=False),
-        Segment("yes", learned=True),
+        Segment("<|user|>", learned=False, cut=False),
+        Segment("yes", learned=True, cut=False),
         Segment("gone", learned=False, cut=True),
     ]
     markup = tokens.model_view(segments, 0, 3, 128)
