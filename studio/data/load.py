@@ -1,7 +1,7 @@
 """Files, pasted text or a Hub data set into a Table.
 
     load_files([Path("support.xlsx")]) ─┐
-    load_text("Q: … A: …") ─────────────┼─▶ Table ──save_table──▶ table.parquet + table.json
+    load_text("Q: … A: …") ─────────────┼─▶ Table
     load_hub("owner/name") ─────────────┘
 
 The content decides what a file is, never its name. Whatever is in a file, the outcome is a Table or a DataError that
@@ -10,28 +10,21 @@ says what to do; nothing in a file is ever run.
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import hashlib
-import json
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from studio.core.errors import DataError
 from studio.data import names as known_names
+from studio.data.archives import unpack_gzip, unpack_zip
 from studio.data.columns import stack
 from studio.data.read_json import read_json
-from studio.data.read_sheets import MAX_MEMBER, is_workbook, read_parquet, read_workbook
+from studio.data.read_sheets import is_workbook, read_parquet, read_workbook
 from studio.data.read_text import Parsed, read_delimited, read_plain
-from studio.data.sniff import delimiter_of, encoding_of, kind_of
+from studio.data.sniff import Kind, delimiter_of, encoding_of, kind_of
 from studio.data.text import listed, plural, quoted
 from studio.data.types import FileInfo, Table
 
@@ -39,9 +32,6 @@ EXTENSIONS: tuple[str, ...] = (
     ".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".txt", ".md", ".gz", ".zip",
 )  # fmt: skip
 MAX_FILE = 2 * 1024**3
-MAX_UNPACKED = 1024**3
-MAX_MEMBERS = 200
-_OFFICE = {"word/": "a Word document", "ppt/": "a presentation", "META-INF/": "a Java or OpenDocument file"}
 
 
 def load_files(paths: Sequence[Path], names: Sequence[str] | None = None) -> Table:
@@ -87,35 +77,6 @@ def load_hub(dataset_id: str, split: str | None = None) -> Table:
     return load(dataset_id, split)
 
 
-def save_table(table: Table, folder: Path) -> None:
-    """Write ``table.parquet`` and ``table.json`` (files and notes), each replaced whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / ".table.parquet.tmp"
-    pq.write_table(table.data, temporary, compression="zstd")
-    temporary.replace(folder / "table.parquet")
-    described = {"version": 1, "files": [asdict(f) for f in table.files], "notes": list(table.notes)}
-    temporary = folder / ".table.json.tmp"
-    temporary.write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
-    temporary.replace(folder / "table.json")
-
-
-def open_table(folder: Path) -> Table:
-    """The table that :func:`save_table` wrote.
-
-    Raises:
-        DataError: it is not there or broken.
-    """
-    try:
-        data = pq.read_table(folder / "table.parquet", memory_map=True)
-        described = json.loads((folder / "table.json").read_text(encoding="utf-8"))
-        files = tuple(FileInfo(**f) for f in described["files"])
-        return Table(data, files, tuple(described["notes"]))
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
-        raise DataError(
-            "The data of this run is gone", "Its table is missing or broken.", "Choose the files again in step 1."
-        ) from None
-
-
 # -- one file -------------------------------------------------------------------------------------------------------
 
 
@@ -132,10 +93,10 @@ def _read_file(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
             )
         kind = kind_of(path, name)
         if kind == "gzip":
-            return _read_gzip(path, name)
-        if kind == "zip":
-            return _read_zip(path, name)
-        parsed, encoding = (read_parquet(path, name), "") if kind == "parquet" else _read_text(path, name)
+            return _read_each(unpack_gzip(path, name))
+        if kind == "zip" and not is_workbook(path):
+            return _read_each(unpack_zip(path, name, EXTENSIONS))
+        parsed, encoding = _parse(path, name, kind)
     except FileNotFoundError:
         raise DataError("The file is not there", f"{quoted(name)} cannot be found.", "Choose it again.") from None
     except OSError as error:
@@ -166,6 +127,17 @@ def _read_file(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
         split=known_names.split_of_file(name),
     )
     return [(info, parsed)]
+
+
+def _read_each(members: Iterable[tuple[Path, str]]) -> list[tuple[FileInfo, Parsed]]:
+    return [read for path, name in members for read in _read_file(path, name)]
+
+
+def _parse(path: Path, name: str, kind: Kind) -> tuple[Parsed, str]:
+    """(what the file's reader found, the encoding of a text)"""
+    if kind == "parquet":
+        return read_parquet(path, name), ""
+    return (read_workbook(path, name), "") if kind == "zip" else _read_text(path, name)
 
 
 def _read_text(path: Path, name: str) -> tuple[Parsed, str]:
@@ -203,111 +175,6 @@ def _tabular(start: str) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# -- archives -------------------------------------------------------------------------------------------------------
-
-
-def _read_gzip(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
-    inner = name[:-3] if name.lower().endswith(".gz") else name
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "unpacked"
-        try:
-            with gzip.open(path) as source:
-                _copy(source, target, MAX_UNPACKED, name)
-        except (OSError, EOFError, zlib.error):
-            raise DataError(
-                "This archive cannot be unpacked", f"{quoted(name)} is broken or not whole.", "Download it again."
-            ) from None
-        return _no_archive(target, inner)
-
-
-def _read_zip(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if is_workbook(archive):
-                parsed = read_workbook(path, name)
-                info = FileInfo(
-                    name, parsed.format, parsed.data.num_rows, _sha256(path), split=known_names.split_of_file(name)
-                )
-                return [(info, parsed)]
-            return _read_members(archive, name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        raise DataError(
-            "This archive cannot be unpacked",
-            f"{quoted(name)} is broken, not whole or packed in an unusual way.",
-            "Unpack it yourself and choose the files in it.",
-        ) from None
-
-
-def _read_members(archive: zipfile.ZipFile, name: str) -> list[tuple[FileInfo, Parsed]]:
-    every = [i for i in archive.infolist() if not i.is_dir() and not _hidden(i.filename)]
-    what = next((w for prefix, w in _OFFICE.items() if any(i.filename.startswith(prefix) for i in every)), "an archive")
-    readable = [i for i in every if Path(i.filename).suffix.lower() in EXTENSIONS and Path(i.filename).suffix != ".zip"]
-    if what != "an archive" or not readable:
-        raise DataError(
-            "This file holds no rows",
-            f"{quoted(name)} is {what} without a file that can be read in it.",
-            "Choose a CSV, JSON, JSONL, Parquet, XLSX or text file, or an archive that holds some.",
-        )
-    if len(readable) > MAX_MEMBERS:
-        raise DataError(
-            "This archive holds too many files",
-            f"{quoted(name)} holds {len(readable):,}; up to {MAX_MEMBERS} can be read.",
-            "Put the rows into fewer files.",
-        )
-    if any(i.flag_bits & 1 for i in readable):
-        raise DataError(
-            "This archive is locked", f"{quoted(name)} needs a password.", "Unpack it and choose the files in it."
-        )
-    read, left = [], MAX_UNPACKED
-    with tempfile.TemporaryDirectory() as folder:
-        for number, member in enumerate(readable):
-            target = Path(folder) / str(number)
-            if member.file_size > MAX_MEMBER:
-                raise _too_large(name, MAX_MEMBER)
-            with archive.open(member) as source:
-                left -= _copy(source, target, min(left, MAX_MEMBER), name)
-            read.extend(_no_archive(target, member.filename.rsplit("/", 1)[-1]))
-            target.unlink()
-    return read
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith(".")
-
-
-def _copy(source: IO[bytes] | gzip.GzipFile, target: Path, limit: int, name: str) -> int:
-    """Unpack at most ``limit`` bytes; what an archive says of its own size is not believed."""
-    size = 0
-    with target.open("wb") as file:
-        while block := source.read(1 << 20):
-            size += len(block)
-            if size > limit:
-                raise _too_large(name, limit)
-            file.write(block)
-    return size
-
-
-def _too_large(name: str, limit: int) -> DataError:
-    return DataError(
-        "This archive is too large inside",
-        f"Unpacked, {quoted(name)} would hold more than {limit // 2**20:,} MB.",
-        "Unpack it yourself and choose the file with your rows.",
-    )
-
-
-def _no_archive(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
-    with contextlib.suppress(zipfile.BadZipFile):
-        kind = kind_of(path, name)
-        workbook = kind == "zip" and is_workbook(zipfile.ZipFile(path))
-        if kind == "gzip" or (kind == "zip" and not workbook):
-            raise DataError(
-                "There is an archive inside this archive",
-                f"{quoted(name)} is packed too.",
-                "Unpack it and choose the files.",
-            )
-    return _read_file(path, name)
 
 
 # -- several files --------------------------------------------------------------------------------------------------

@@ -41,8 +41,14 @@ def read_parquet(path: Path, name: str) -> Parsed:
     return Parsed(plain(table, notes), "Parquet", notes=notes)
 
 
-def is_workbook(archive: zipfile.ZipFile) -> bool:
-    return "xl/workbook.xml" in archive.namelist() or any(n.startswith("xl/worksheets/") for n in archive.namelist())
+def is_workbook(path: Path) -> bool:
+    """Whether a zip archive is a spreadsheet; False for a broken one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return False
+    return "xl/workbook.xml" in names or any(name.startswith("xl/worksheets/") for name in names)
 
 
 def read_workbook(path: Path, name: str) -> Parsed:

@@ -26,8 +26,9 @@ from studio.core.options import problems_of
 from studio.core.recipe import SECTIONS, AppliedFix, DataOptions, Recipe, Source
 from studio.core.workspace import Workspace
 from studio.data.clean import preview
-from studio.data.load import load_files, load_hub, load_text, open_table, save_table
+from studio.data.load import load_files, load_hub, load_text
 from studio.data.render import Segment
+from studio.data.storage import open_table, save_table
 from studio.data.types import Change, CheckContext, Example, Finding, Reading, Splits, Table
 from studio.models import estimate as estimating
 from studio.models import suggest

@@ -14,8 +14,8 @@ from typing import Any
 from studio.core.errors import DataError, RunError
 from studio.core.recipe import AppliedFix, DataOptions
 from studio.data.clean import apply_fixes
-from studio.data.load import open_table
 from studio.data.split import split_examples
+from studio.data.storage import open_table
 from studio.data.types import Example, Splits, Table
 from studio.tasks import base as tasks
 

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from studio.core.assets import sample_data_dir
 from studio.core.errors import DataError
 from studio.data import hub
-from studio.data.load import load_files, load_text, open_table, save_table
+from studio.data.load import load_files, load_text
 from studio.data.types import Table
 
 
@@ -245,18 +244,6 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("city,size\nc,d\n")
     with pytest.raises(DataError, match="same columns"):
         load_files([tmp_path / "a.csv", tmp_path / "b.csv"])
-
-
-def test_a_saved_table_comes_back_whole(tmp_path: Path) -> None:
-    table = load_files([sample_data_dir() / "messy_support.csv"])
-    save_table(table, tmp_path / "data")
-    again = open_table(tmp_path / "data")
-    assert again.fingerprint() == table.fingerprint()
-    assert again.files == table.files
-    assert again.notes == table.notes
-    (tmp_path / "data" / "table.json").write_text("{")
-    with pytest.raises(DataError, match="gone"):
-        open_table(tmp_path / "data")
 
 
 def test_hub_names_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
