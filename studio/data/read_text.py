@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import pyarrow as pa
 
@@ -48,6 +48,19 @@ class _Runaway(Exception):
     """A quotation mark that is never closed swallows the rows after it."""
 
 
+class _Lines:
+    """Lines of a file, those of the record being read kept at hand."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.record: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.record.append(line)
+            yield line
+
+
 def lines_of(file: TextIO) -> Iterator[str]:
     """Lines without NULs, of any line-end style.
 
@@ -82,25 +95,65 @@ def read_delimited(path: Path, encoding: Encoding, suffix: str = "") -> Parsed:
 
 
 def _read(path: Path, encoding: Encoding, delimiter: str, quoting: Literal[0, 3]) -> Parsed:
+    swallowed: list[tuple[int, int]] = []
     with path.open(encoding=encoding.name, errors=encoding.errors, newline="") as file:
-        rows = _records(file, delimiter, quoting)
+        rows = _records(file, delimiter, quoting, swallowed)
         head = list(islice(rows, 200))
         if not head:
             raise DataError("There are no rows here", "The file holds only empty lines.", "Choose a file with data.")
-        return _build(head, rows, delimiter)
+        parsed = _build(head, rows, delimiter)
+    if swallowed:
+        parsed.notes.append(_swallowed_note(swallowed))
+    return parsed
 
 
-def _records(file: TextIO, delimiter: str, quoting: Literal[0, 3]) -> Iterator[list[str]]:
-    reader = csv.reader(
-        lines_of(file), delimiter=delimiter or _NO_DELIMITER, quoting=quoting, skipinitialspace=delimiter in (",", ";")
-    )
-    before = 0
+def _records(
+    file: TextIO, delimiter: str, quoting: Literal[0, 3], swallowed: list[tuple[int, int]]
+) -> Iterator[list[str]]:
+    """Rows that hold something. Where quotation marks took several lines into one row and are set wrongly, the place
+    (first line, number of lines) is added to ``swallowed``."""
+    lines = _Lines(lines_of(file))
+
+    def reader_of(lines: Iterable[str], strict: bool = False) -> Any:
+        return csv.reader(
+            lines,
+            delimiter=delimiter or _NO_DELIMITER,
+            quoting=quoting,
+            skipinitialspace=delimiter in (",", ";"),
+            strict=strict,
+        )
+
+    before, reader = 0, reader_of(lines)
     for row in reader:
-        spanned, before = reader.line_num - before, reader.line_num
+        first, spanned, before = before + 1, reader.line_num - before, reader.line_num
         if spanned > _RUNAWAY_LINES or (delimiter == "\t" and spanned > 1 and any("\t" in cell for cell in row)):
             raise _Runaway
+        if spanned > 1 and _is_misquoted(reader_of(lines.record, strict=True)):
+            swallowed.append((first, spanned))
+        lines.record.clear()
         if any(row) and any(cell.strip() for cell in row):
             yield row
+
+
+def _is_misquoted(strict_reader: Iterable[list[str]]) -> bool:
+    """Whether a record ends inside quotation marks, or goes on right after closing ones."""
+    try:
+        for _ in strict_reader:
+            pass
+    except csv.Error:
+        return True
+    return False
+
+
+def _swallowed_note(places: list[tuple[int, int]]) -> str:
+    line, count = places[0]
+    if len(places) == 1:
+        where = f"A quotation mark from line {line:,} on does not close as it should, so {count:,} lines were read as one row."
+        return f"{where} Mend it in the file and load it again."
+    return (
+        f"In {len(places):,} places, the first at line {line:,}, a quotation mark does not close as it should, so "
+        f"{sum(n for _, n in places):,} lines were read as {len(places):,} rows. Mend them in the file and load it again."
+    )
 
 
 def _build(head: list[list[str]], rest: Iterator[list[str]], delimiter: str) -> Parsed:

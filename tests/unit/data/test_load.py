@@ -43,6 +43,41 @@ def test_quoted_line_breaks_stay_in_their_cell(tmp_path: Path) -> None:
     assert table.page(0, 9) == [{"question": "line 1\nline 2", "answer": 'say "hi"'}]
 
 
+@pytest.mark.parametrize(
+    ("name", "rows", "note"),
+    [
+        ("end.csv", 'q,a\na,b\n"c,d\ne,f\ng,h\n', "from line 3 on does not close as it should, so 3 lines were read as one row"),
+        ("end.tsv", 'q\ta\na\tb\nc\t"d\ne\nf', "from line 3 on does not close as it should, so 3 lines were read as one row"),
+        ("next.csv", 'q,a\n"a,b\nc,d\n"e, ""f""",g\nh,i\n', "from line 2 on does not close as it should, so 3 lines were read as one row"),
+        ("twice.csv", 'q,a\n"a,b\n"c",d\nx,y\n"e,f\n"g",h\n', "In 2 places, the first at line 2,"),
+        ("pasted.csv", 'q;a\nWhy?;So\n"Who?;Me\nHow?;Well\n', "so 2 lines were read as one row"),
+    ],
+)  # fmt: skip
+def test_a_quotation_mark_that_swallows_rows_is_told(tmp_path: Path, name: str, rows: str, note: str) -> None:
+    (told,) = [n for n in read(tmp_path, name, rows).notes if "quotation mark" in n]
+    assert note in told
+    assert told.endswith("in the file and load it again.")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'q,a\n"one\n\ntwo, ""three""\n",b\nc,"d\n"\n',
+        'q,a\n"He said" hello,so\n5" wide,"x ""y"""\n',
+        'q,a\r\n"a\r\nb",c\r\n',
+        'q;a\n"a\n;b"; "c\nd"\n',
+    ],
+)
+def test_quotation_marks_set_well_are_no_matter(tmp_path: Path, rows: str) -> None:
+    assert not [n for n in read(tmp_path, "rows.csv", rows).notes if "quotation" in n]
+
+
+def test_a_quotation_mark_open_for_thousands_of_lines_is_ordinary_text(tmp_path: Path) -> None:
+    table = read(tmp_path, "rows.csv", 'q,a\n"a,b\n' + "c,d\n" * 3_000)
+    assert len(table) == 3_001
+    assert any("read as ordinary text" in note for note in table.notes)
+
+
 def test_decimal_commas_do_not_become_columns(tmp_path: Path) -> None:
     table = read(tmp_path, "rows.csv", "item;price\nlamp;3,50\nshade;12,00\n")
     assert table.page(0, 1) == [{"item": "lamp", "price": "3,50"}]
