@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import gradio as gr
 from pydantic import ValidationError
 
-from studio.core import hardware
-from studio.core.errors import FieldProblem, ModelError, RecipeError, RunError, StudioError
+from studio.core.errors import FieldProblem, RecipeError, RunError, StudioError
 from studio.core.options import describe, problems_of
-from studio.core.recipe import SECTIONS, Preset, Recipe, TrainingOptions
-from studio.models.types import Estimate
+from studio.core.recipe import SECTIONS, TrainingOptions
+from studio.ui import snapshot
+from studio.ui.base_picker import BasePicker, named, picked
 from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.forms import SettingsForm
 from studio.ui.measuring import Measurements
 from studio.ui.shell import MODEL, QUIET, TRAIN, Shell, StepView
+from studio.ui.snapshot import PRESETS
 from studio.ui.views import model as words
-from studio.ui.views.html import Safe
 
 PRESET_FIELD = next(info for info in describe(TrainingOptions) if info.name == "preset")
-PRESETS = tuple(name for name in get_args(Preset) if name != "custom")
-FIRST = 6
-"""Cards shown before "Show all"."""
-_PICK_JS = """
-element.addEventListener('click', (event) => {
-  const card = event.target.closest('button[data-base]');
-  if (card) trigger('select', {base: card.dataset.base});
-});
-element.addEventListener('keydown', (event) => {
-  const cards = [...element.querySelectorAll('button[data-base]')], at = cards.indexOf(document.activeElement);
-  const by = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
-  if (at < 0 || !by) return;
-  event.preventDefault();
-  cards[(at + by + cards.length) % cards.length].focus();
-});
-"""
-
-
-@dataclass
-class Look:
-    """Everything the screen shows of one draft, computed together."""
-
-    recipe: Recipe
-    resolved: Recipe | None
-    estimate: Estimate | None
-    problems: list[FieldProblem]
-    open: bool
-    presets: dict[str, Estimate] = field(default_factory=dict)
 
 
 def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
@@ -78,21 +48,7 @@ class ModelStep:
         html('<h2 class="ts-heading">Which model do you start from?<small>base model</small></h2>')
         self.started = html(elem_classes=["ts-started"], visible=False)
         self.copy = gr.Button("New run from this one", visible=False, size="sm", elem_id="ts-model-copy")
-        with gr.Row(elem_classes=["ts-card-tools"]):
-            self.search = gr.Textbox(
-                placeholder="Find a base: name, size, licence, language", show_label=False, label="Find a base",
-                container=False, scale=3, elem_id="ts-base-search",
-            )  # fmt: skip
-            self.all = gr.Checkbox(
-                label="Show all", value=False, container=False, scale=1, min_width=120, elem_id="ts-base-all"
-            )
-        self.cards = gr.HTML("", elem_id="ts-bases", apply_default_css=False, js_on_load=_PICK_JS)
-        with gr.Accordion("Another model", open=False, elem_id="ts-other-base"), gr.Row():
-            self.other = gr.Textbox(
-                label="Folder on this machine, or Hub id", placeholder="/models/my-model or owner/name", max_lines=1,
-                info="Safetensors only; code that comes with a model is never run.", scale=4, elem_id="ts-other-base-id",
-            )  # fmt: skip
-            self.use = gr.Button("Use this model", scale=1, min_width=140)
+        self.picker = BasePicker(self.studio)
         html(f'<h2 class="ts-heading">{PRESET_FIELD.title}?<small>{PRESET_FIELD.term}</small></h2>')
         with gr.Row(elem_classes=["ts-presets"]):
             self.presets = {
@@ -111,27 +67,27 @@ class ModelStep:
     @property
     def changing(self) -> list[Any]:
         """What may change with any choice."""
-        return [self.cards, *self.presets.values(), *self.form.components, self.receipt, self.start]
+        return [self.picker.cards, *self.presets.values(), *self.form.components, self.receipt, self.start]
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.round, self.started, self.copy, self.search, self.all, *self.changing]
+        return [self.round, self.started, self.copy, *self.picker.looking, *self.changing]
 
     @property
     def measured(self) -> list[Any]:
         """What a finished measurement changes; never the fields, in which the person may be typing."""
-        return [self.cards, *self.presets.values(), self.receipt]
+        return [self.picker.cards, *self.presets.values(), self.receipt]
 
     def _wire(self) -> None:
-        guarded, looking = self.shell.guarded, [self.search, self.all]
+        guarded, picker, looking = self.shell.guarded, self.picker, self.picker.looking
         self.round.change(guarded(self._measured), [self.round, self.run_id, *looking], self.measured, **QUIET)
-        for typed in (self.search.change, self.all.input):
+        for typed in (picker.search.change, picker.all.input):
             typed(
-                guarded(self._cards_again), [self.run_id, *looking], [self.cards], trigger_mode="always_last", **QUIET
+                guarded(self._cards_again), [self.run_id, *looking], [picker.cards], trigger_mode="always_last", **QUIET
             )
-        self.cards.select(guarded(self._pick), [self.run_id, *looking], self.changing, **QUIET)
-        for event in (self.use.click, self.other.submit):
-            event(guarded(self._use_other), [self.run_id, self.other, *looking], self.changing, **QUIET)
+        picker.cards.select(guarded(self._pick), [self.run_id, *looking], self.changing, **QUIET)
+        for event in (picker.use.click, picker.other.submit):
+            event(guarded(self._use_other), [self.run_id, picker.other, *looking], self.changing, **QUIET)
         for name, button in self.presets.items():
             button.click(guarded(partial(self._preset, name)), [self.run_id, *looking], self.changing, **QUIET)
         self.form.on_change(guarded(self._edit), [self.run_id, *looking], self.changing, **QUIET)
@@ -148,85 +104,35 @@ class ModelStep:
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
-    def _look(self, run_id: str) -> Look:
-        """The draft as it is now: when it is changed while we compute, from another event or browser, computed anew, so
-        that an answer that took long never overwrites a newer one with an older truth."""
-        path = self.studio.run(run_id).recipe_path
-        for _ in range(3):
-            stamp = path.stat().st_mtime_ns
-            look = self._compute(run_id)
-            if path.stat().st_mtime_ns == stamp:
-                break
-        return look
-
-    def _compute(self, run_id: str) -> Look:
-        draft = self.studio.draft(run_id)
-        is_open = draft.is_open
-        recipe = draft.recipe() if is_open else draft.run.recipe()
-        look = Look(recipe, None, None, [], is_open)
-        try:
-            look.resolved = draft.resolved() if is_open else recipe
-            look.estimate = draft.estimate(look.resolved)
-            if is_open:
-                look.problems = draft.problems()
-                look.presets = {name: draft.estimate(made) for name, made in draft.presets().items() if name in PRESETS}
-        except RecipeError as error:
-            look.problems = list(error.problems)
-        except StudioError as error:
-            look.problems = [FieldProblem("base" if isinstance(error, ModelError) else "data", str(error))]
-        return look
-
     def _updates(
         self, run_id: str, words_typed: str, show_all: bool, *, fill: bool, problems: list[FieldProblem] | None = None
     ) -> list[Any]:
         """One update per component of :attr:`changing`. ``problems`` are those of values that were not taken."""
-        look = self._look(run_id)
+        now = snapshot.take(self.studio, run_id)
         measuring = self.measurements.of(run_id)
-        if look.open and look.estimate is not None and not look.estimate.measured and not measuring.why_not:
+        if now.open and now.estimate is not None and not now.estimate.measured and not measuring.why_not:
             measuring = self.measurements.want(run_id)
-        shown = [*(problems or []), *(p for p in look.problems if p.field not in {q.field for q in problems or []})]
+        shown = [*(problems or []), *(p for p in now.problems if p.field not in {q.field for q in problems or []})]
         form = self.form.filled if fill else self.form.marked
-        unmeasured = measuring.going and not (look.estimate and look.estimate.measured)
+        unmeasured = measuring.going and not (now.estimate and now.estimate.measured)
         receipt = words.receipt(
-            look.estimate, look.resolved, measuring=unmeasured, why_not=measuring.why_not,
+            now.estimate, now.resolved, measuring=unmeasured, why_not=measuring.why_not,
             problems=self.form.elsewhere(shown),
         )  # fmt: skip
         presets = [
             gr.update(
-                value=words.preset_label(PRESET_FIELD.labels.get(name, name), look.presets.get(name), unmeasured),
-                variant="primary" if look.recipe.training.preset == name else "secondary",
-                interactive=look.open,
+                value=words.preset_label(PRESET_FIELD.labels.get(name, name), now.presets.get(name), unmeasured),
+                variant="primary" if now.recipe.training.preset == name else "secondary",
+                interactive=now.open,
             )
             for name in PRESETS
         ]
-        cards = self._cards(look, words_typed, show_all)
-        start = gr.update(interactive=look.open, visible=look.open)
-        fields = form(look.recipe, look.resolved, shown)
+        cards = self.picker.shown(now, words_typed, show_all)
+        start = gr.update(interactive=now.open, visible=now.open)
+        fields = form(now.recipe, now.resolved, shown)
         for update in fields:
-            update["interactive"] = look.open
+            update["interactive"] = now.open
         return [cards, *presets, *fields, receipt, start]
-
-    def _cards(self, look: Look, words_typed: str, show_all: bool) -> Safe:
-        from studio.models.catalogue import find, suggested
-        from studio.models.fetch import is_local
-
-        offers = suggested(look.recipe.task, hardware.detect())
-        best = offers[0][0].id if offers and offers[0][1] != "won't fit" else ""
-        chosen = look.recipe.base.id
-        if all(card.id != chosen for card, _, _ in offers):
-            try:
-                verdict = look.estimate.verdict if look.estimate else "fits"
-                offers = [(find(chosen, self.studio.workspace), verdict, ""), *offers]
-            except StudioError:
-                pass
-        if not look.open:
-            offers = [offer for offer in offers if offer[0].id == chosen]
-        found = words.matching(offers, words_typed or "")
-        if not (words_typed or show_all):
-            first = found[:FIRST]
-            found = first + [offer for offer in found[FIRST:] if offer[0].id == chosen]
-        local = {card.id for card, _, _ in found if is_local(card, self.studio.workspace)}
-        return words.cards(found, chosen, suggested=best, estimate=look.estimate, local=local)
 
     def _refresh(self, run_id: str | None) -> list[Any]:
         if not run_id:
@@ -236,8 +142,7 @@ class ModelStep:
         updates = self._updates(run_id, "", False, fill=True)
         is_open = self.studio.draft(run_id).is_open
         note = gr.update(value="" if is_open else words.started_note(), visible=not is_open)
-        search, show_all = gr.update(value="", visible=is_open), gr.update(value=False, visible=is_open)
-        return [measured, note, gr.update(visible=not is_open), search, show_all, *updates]
+        return [measured, note, gr.update(visible=not is_open), *self.picker.reset(is_open), *updates]
 
     def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
         """Only a counter, in a hidden part of the page; the redraw hangs on its change (a State does not tell of changes by a
@@ -259,19 +164,13 @@ class ModelStep:
     def _cards_again(self, run_id: str | None, words_typed: str, show_all: bool) -> Any:
         if not run_id:
             return gr.skip()
-        return self._cards(self._look(run_id), words_typed, show_all)
+        return self.picker.shown(snapshot.take(self.studio, run_id), words_typed, show_all)
 
     def _pick(self, run_id: str, words_typed: str, show_all: bool, event: gr.EventData) -> list[Any]:
-        base = event._data.get("base") if isinstance(event._data, dict) else None
-        return self._choose(run_id, str(base or ""), words_typed, show_all)
+        return self._choose(run_id, picked(event), words_typed, show_all)
 
     def _use_other(self, run_id: str, typed: str, words_typed: str, show_all: bool) -> list[Any]:
-        typed = (typed or "").strip()
-        if not typed:
-            raise ModelError("No model is named", "The box is empty.", "Type a folder or a Hub id, such as owner/name.")
-        if Path(typed).expanduser().is_dir():
-            typed = str(Path(typed).expanduser().resolve())
-        return self._choose(run_id, typed, words_typed, show_all)
+        return self._choose(run_id, named(typed), words_typed, show_all)
 
     def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:
         self.studio.draft(run_id).set_base(base_id)
