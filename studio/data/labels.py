@@ -8,13 +8,11 @@ from typing import Any
 
 from studio.core.errors import DataError
 from studio.data import names as known_names
-from studio.data.chat import spread, with_splits
-from studio.data.profile import Column, look, sample
+from studio.data.profile import Column, look, sample, spread
+from studio.data.roles import chosen_columns, with_splits
 from studio.data.stats import language
-from studio.data.text import cell_text, listed, plural, quoted
+from studio.data.text import cell_text, plural, quoted
 from studio.data.types import Example, Reading, Table
-
-ROLES = ("text", "label", "split")
 
 
 def read_labels(table: Table) -> Reading:
@@ -46,15 +44,7 @@ def label_examples(table: Table, roles: dict[str, Any]) -> list[Example]:
     Raises:
         DataError: a role names a column that is not there, or one of the two is missing.
     """
-    roles = {role: column for role, column in roles.items() if column}
-    columns = set(table.columns)
-    strangers = [str(c) for c in roles.values() if not isinstance(c, str) or c not in columns]
-    if strangers:
-        raise DataError(
-            "A column is not there",
-            f"The table has no column {listed(strangers)}; it has {listed(table.columns, 8)}.",
-            "Choose one of these.",
-        )
+    roles = chosen_columns(table, roles)
     if "text" not in roles or "label" not in roles:
         raise DataError(
             "A column is missing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 
 from studio.data import names as known_names
 from studio.data.text import cell_text
-from studio.data.types import Table
+from studio.data.types import Example, Table
 
 SAMPLE = 2_000
 
@@ -69,6 +70,12 @@ def sample(table: Table, size: int = SAMPLE) -> Table:
         return table
     step = rows / size
     return Table(table.data.take(pa.array([int(i * step) for i in range(size)])), table.files, table.notes)
+
+
+def spread(examples: Sequence[Example], size: int = 200) -> list[Example]:
+    """Examples taken evenly from all."""
+    step = max(1, len(examples) // size)
+    return list(examples[::step][:size])
 
 
 def look(table: Table) -> dict[str, Column]:

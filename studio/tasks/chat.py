@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.recipe import DataOptions
-from studio.data.chat import chat_examples, describe_chat, read_chat
+from studio.data.chat import chat_examples, describe_chat
 from studio.data.checks import check_chat
+from studio.data.detect_chat import read_chat
 from studio.data.render import ChatRenderer, Segment
 from studio.data.types import CheckContext, Example, Finding, Message, Reading, Table
 from studio.tasks.base import ExportKind, Playground

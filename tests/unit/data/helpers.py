@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from studio.data.types import Example
+from typing import Any
+
+import pyarrow as pa
+
+from studio.data.types import Example, Table
 
 
 def pair(row: int, question: str, answer: str) -> Example:
@@ -12,3 +16,13 @@ def pair(row: int, question: str, answer: str) -> Example:
 
 def label(row: int, text: str, name: str) -> Example:
     return {"row": row, "text": text, "label": name}
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    return Table(pa.Table.from_pylist(rows))
+
+
+def pairs(user: str, assistant: str, count: int = 12, **more: Any) -> Table:
+    asked = "Where is lamp number {} that I ordered from you last week?"
+    answered = "Lamp {} is on its way and will be with you by tomorrow noon."
+    return table([{user: asked.format(i), assistant: answered.format(i), **more} for i in range(count)])

@@ -1,32 +1,23 @@
-"""Which column speaks for whom, and rows as conversations."""
+"""Rows as conversations, and the sentence that says what was understood."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from studio.core.assets import sample_data_dir
 from studio.core.errors import DataError
-from studio.data.chat import chat_examples, describe_chat, read_chat
-from studio.data.labels import read_labels
+from studio.data.chat import chat_examples, describe_chat
+from studio.data.detect_chat import read_chat
 from studio.data.load import load_files
 from studio.data.types import Table
 
+from .helpers import pairs, table
+
 TURNS = [{"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "Right here."}]
 SHARE = [{"from": "human", "value": "Where is it?"}, {"from": "gpt", "value": "Right here."}]
-
-
-def table(rows: list[dict[str, Any]]) -> Table:
-    return Table(pa.Table.from_pylist(rows))
-
-
-def pairs(user: str, assistant: str, count: int = 12, **more: Any) -> Table:
-    asked = "Where is lamp number {} that I ordered from you last week?"
-    answered = "Lamp {} is on its way and will be with you by tomorrow noon."
-    return table([{user: asked.format(i), assistant: answered.format(i), **more} for i in range(count)])
 
 
 def contents(source: Table) -> list[list[tuple[str, str]]]:
@@ -65,34 +56,6 @@ def test_whole_conversations_under_any_name_with_a_system_column() -> None:
     assert contents(source)[0][0] == ("system", "Be kind.")
 
 
-@pytest.mark.parametrize(
-    ("user", "assistant"),
-    [
-        ("question", "answer"),
-        ("Prompt", "Completion"),
-        ("query", "response"),
-        ("input", "output"),
-        ("user", "assistant"),
-        ("Customer message", "Our reply"),
-        ("customer_query", "agent_response"),
-        ("Frage", "Antwort"),
-        ("pregunta", "respuesta"),
-        ("问题", "回答"),
-        ("question_text", "answer_text"),
-    ],
-)
-def test_names_of_columns(user: str, assistant: str) -> None:
-    reading = read_chat(pairs(user, assistant))
-    assert reading.roles == {"user": user, "assistant": assistant}
-    assert reading.score >= 0.8
-    assert reading.score > read_labels(pairs(user, assistant)).score
-
-
-def test_the_answer_is_known_whatever_the_order() -> None:
-    source = table([{"answer": f"It is blue, number {i}.", "question": f"Is it red, number {i}?"} for i in range(9)])
-    assert read_chat(source).roles == {"user": "question", "assistant": "answer"}
-
-
 def test_alpaca_puts_its_input_under_the_instruction() -> None:
     rows = [{"instruction": "Translate this.", "input": "Hallo", "output": "Hello there", "system": "Be brief."}]
     rows.append({"instruction": "Tell me a joke.", "input": "", "output": "No jokes today.", "system": ""})
@@ -100,12 +63,6 @@ def test_alpaca_puts_its_input_under_the_instruction() -> None:
     assert read_chat(source).shape == "alpaca"
     assert contents(source)[0] == [("system", "Be brief."), ("user", "Translate this.\n\nHallo"), ("assistant", "Hello there")]  # fmt: skip
     assert contents(source)[1][0] == ("user", "Tell me a joke.")
-
-
-def test_dolly() -> None:
-    source = pairs("instruction", "response", context="Some background.", category="open_qa")
-    reading = read_chat(source)
-    assert reading.roles == {"user": "instruction", "assistant": "response", "context": "context"}
 
 
 def test_one_row_per_message_in_order_of_turns() -> None:
@@ -132,32 +89,6 @@ def test_turns_of_one_conversation_in_rows_of_pairs() -> None:
     assert len(examples) == 4
     assert len(examples[0]["messages"]) == 4
     assert "2.0 turns each" in read_chat(source).sentence
-
-
-def test_two_columns_of_prose_without_known_names() -> None:
-    source = pairs("column_1", "column_2")
-    reading = read_chat(source)
-    assert reading.roles == {"user": "column_1", "assistant": "column_2"}
-    assert 0 < reading.score < 0.8
-
-
-def test_a_named_answer_beside_one_other_text() -> None:
-    assert read_chat(pairs("zzz", "answer", count=9, id=3)).roles == {"user": "zzz", "assistant": "answer"}
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [{"text": f"Only some text here, number {i}."} for i in range(9)],
-        [{"a": i, "b": i * 2} for i in range(9)],
-        [{"text": f"My lamp {i} is broken, help me.", "category": ["repair", "billing"][i % 2]} for i in range(30)],
-    ],
-)
-def test_what_is_no_chat_says_what_to_do(rows: list[dict[str, Any]]) -> None:
-    reading = read_chat(table(rows))
-    assert reading.score == 0
-    assert reading.problem.endswith(".")
-    assert not reading.roles
 
 
 def test_missing_and_unknown_columns() -> None:
@@ -191,11 +122,3 @@ def test_sentences() -> None:
     expected = f"{len(source):,} conversations, one turn each, English; column “question” speaks for the person, “answer” for the assistant."
     assert reading.sentence == expected
     assert describe_chat(source, reading.roles, chat_examples(source, reading.roles)) == expected
-
-
-@pytest.mark.parametrize(("name", "task"), [("support_chat.jsonl", "chat"), ("messy_support.csv", "chat"), ("ticket_labels.csv", "text_classification")])  # fmt: skip
-def test_samples_are_recognised(name: str, task: str) -> None:
-    source = load_files([sample_data_dir() / name])
-    best = max((read_chat(source), read_labels(source)), key=lambda r: r.score)
-    assert best.task == task
-    assert best.score >= 0.9

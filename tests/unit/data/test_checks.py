@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from studio.core.assets import sample_data_dir
-from studio.data.chat import chat_examples, read_chat
+from studio.data.chat import chat_examples
 from studio.data.checks import check_chat, check_labels
 from studio.data.clean import preview
+from studio.data.detect_chat import read_chat
 from studio.data.labels import label_examples, read_labels
 from studio.data.load import load_files
 from studio.data.types import Example, Finding

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from studio.core.errors import DataError
-from studio.data.chat import read_chat
+from studio.data.detect_chat import read_chat
 from studio.data.labels import describe_labels, label_examples, read_labels
 from studio.data.types import Table
 
