@@ -6,15 +6,17 @@ import gradio as gr
 
 from studio.core.assets import assets_dir
 
-BASE = "#0072B2"
+Pair = tuple[str, str]
+"""A colour in light and in dark. The colours of meaning (base, good, caution, stop) are those of the style sheets."""
+
 TUNED = "#D55E00"
-GOOD = "#009E73"
-CAUTION = "#E69F00"
-STOP = "#CC3311"
-PAPER, NIGHT = "#FBFAF7", "#14161A"
-INK, MOON = "#1B1F27", "#E9E7E1"
-DASH = {"training": "solid", "validation": "dash", "forgetting": "dot"}
-"""Plotly's names of the line styles: what is drawn solid, dashed, dotted."""
+PAPER: Pair = ("#FBFAF7", "#14161A")
+INK: Pair = ("#1B1F27", "#E9E7E1")
+SOFT: Pair = ("#5F5C55", "#A9A69E")
+CARD: Pair = ("#FFFFFF", "#1B1E24")
+LINE: Pair = ("#E4E0D7", "#2E323A")
+EDGE: Pair = ("#CFCABF", "#3B3F48")
+CLEAR: Pair = ("transparent", "transparent")
 
 SANS = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Helvetica Neue", "Noto Sans", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
@@ -35,59 +37,44 @@ def theme() -> gr.themes.Base:
         radius_size=gr.themes.sizes.radius_md, text_size=gr.themes.sizes.text_md,
     )  # fmt: skip
     return made.set(
-        body_background_fill=PAPER,
-        body_background_fill_dark=NIGHT,
-        body_text_color=INK,
-        body_text_color_dark=MOON,
-        body_text_color_subdued="#5F5C55",
-        body_text_color_subdued_dark="#A9A69E",
-        background_fill_primary="#FFFFFF",
-        background_fill_primary_dark="#1B1E24",
-        background_fill_secondary="#F5F3EE",
-        background_fill_secondary_dark="#191C21",
-        block_background_fill="#FFFFFF",
-        block_background_fill_dark="#1B1E24",
-        block_border_color="#E4E0D7",
-        block_border_color_dark="#2E323A",
-        border_color_primary="#E4E0D7",
-        border_color_primary_dark="#2E323A",
+        **_both(
+            body_background_fill=PAPER,
+            body_text_color=INK,
+            body_text_color_subdued=SOFT,
+            background_fill_primary=CARD,
+            background_fill_secondary=("#F5F3EE", "#191C21"),
+            block_background_fill=CARD,
+            block_border_color=LINE,
+            border_color_primary=LINE,
+            block_label_background_fill=CLEAR,
+            block_label_text_color=("*body_text_color_subdued", "*body_text_color_subdued"),
+            input_background_fill=("#FFFFFF", "#14161A"),
+            input_border_color=EDGE,
+            button_primary_background_fill=INK,
+            button_primary_background_fill_hover=("#363B46", "#FFFFFF"),
+            button_primary_text_color=("#FFFFFF", "#14161A"),
+            button_primary_border_color=INK,
+            button_secondary_background_fill=CLEAR,
+            button_secondary_background_fill_hover=("#F0EDE6", "#262A31"),
+            button_secondary_border_color=EDGE,
+            button_secondary_text_color=INK,
+            color_accent_soft=("#FFF4EC", "#3A2413"),
+            slider_color=INK,
+            link_text_color=("#0B5C8C", "#6DB8E3"),
+        ),
         block_shadow="none",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
         block_label_border_width="0px",
         block_title_text_weight="500",
-        block_label_text_color="*body_text_color_subdued",
-        block_label_text_color_dark="*body_text_color_subdued",
-        input_background_fill="#FFFFFF",
-        input_background_fill_dark="#14161A",
         input_border_width="1px",
-        input_border_color="#CFCABF",
-        input_border_color_dark="#3B3F48",
-        button_primary_background_fill=INK,
-        button_primary_background_fill_hover="#363B46",
-        button_primary_background_fill_dark=MOON,
-        button_primary_background_fill_hover_dark="#FFFFFF",
-        button_primary_text_color="#FFFFFF",
-        button_primary_text_color_dark=NIGHT,
-        button_primary_border_color=INK,
-        button_primary_border_color_dark=MOON,
-        button_secondary_background_fill="transparent",
-        button_secondary_background_fill_dark="transparent",
-        button_secondary_background_fill_hover="#F0EDE6",
-        button_secondary_background_fill_hover_dark="#262A31",
-        button_secondary_border_color="#CFCABF",
-        button_secondary_border_color_dark="#3B3F48",
-        button_secondary_text_color=INK,
-        button_secondary_text_color_dark=MOON,
         button_border_width="1px",
         color_accent=TUNED,
-        color_accent_soft="#FFF4EC",
-        color_accent_soft_dark="#3A2413",
-        slider_color=INK,
-        slider_color_dark=MOON,
-        link_text_color="#0B5C8C",
-        link_text_color_dark="#6DB8E3",
     )
+
+
+def _both(**pairs: Pair) -> dict[str, str]:
+    """Gradio's variables: each name as it is for light, with ``_dark`` for dark."""
+    light = {name: pair[0] for name, pair in pairs.items()}
+    return light | {f"{name}_dark": pair[1] for name, pair in pairs.items()}
 
 
 def css() -> str:
