@@ -35,7 +35,7 @@ def ask(text):
 
 
 def pid_of(playground):
-    return playground._process.pid
+    return playground.process.pid
 
 
 def test_answers_grow_and_carry_who_spoke(playground):
@@ -193,9 +193,9 @@ def test_the_process_ends_when_nothing_is_asked(workspace):
 def test_closing_ends_the_process_even_amid_an_answer(playground):
     stream = playground.chat(ask("slow"))
     list(islice(stream, 3))
-    process = playground._process
+    pid = pid_of(playground)
     playground.close()
-    assert process.poll() is not None
+    assert not processes.alive(pid, None)
     assert len(list(stream)) < 400
 
 
@@ -204,7 +204,7 @@ def test_the_process_ends_with_the_app(workspace):
     code = (
         "import time; from pathlib import Path; from studio.runs.playground import Playground;"
         f"p = Playground(Path({str(run.path)!r}), command={COMMAND!r});"
-        "list(p.chat([{'role': 'user', 'content': 'hi'}])); print(p._process.pid, flush=True); time.sleep(60)"
+        "list(p.chat([{'role': 'user', 'content': 'hi'}])); print(p.process.pid, flush=True); time.sleep(60)"
     )
     app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     pid = int(app.stdout.readline())
