@@ -1,4 +1,5 @@
-"""Measure a few training steps before anything starts, in a process of its own, so that the estimate is not a guess.
+"""Measure a few training steps before anything starts, in a process of its own, so that the estimate is not a guess; and
+keep what was measured, for the next time somebody asks.
 
     python -m studio.runs.calibration FOLDER
 
@@ -7,6 +8,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -17,8 +19,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from studio.core import hardware
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
+from studio.core.workspace import Workspace
 from studio.data.types import Splits
 from studio.runs.folder import RunFolder
 from studio.runs.splits import read_splits, write_splits
@@ -65,6 +69,32 @@ def measure(
     if "error" in answer:
         raise RunError(**answer["error"])
     return Calibration(**answer)
+
+
+def kept(workspace: Workspace, recipe: Recipe) -> Calibration | None:
+    """The measurement for this base, method, batch and data on this machine, if it has been made."""
+    try:
+        return Calibration(**json.loads(kept_path(workspace, recipe).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def keep(workspace: Workspace, recipe: Recipe, calibration: Calibration) -> None:
+    path = kept_path(workspace, recipe)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(calibration)))
+
+
+def kept_path(workspace: Workspace, recipe: Recipe) -> Path:
+    """Named by everything that decides how fast the steps are."""
+    training, machine = recipe.training, hardware.detect()
+    decides = [
+        recipe.task, recipe.base.id, recipe.base.revision, recipe.method.model_dump(), training.batch_size, training.max_length,
+        training.precision, training.gradient_checkpointing, training.optimizer, recipe.data.fingerprint,
+        machine.cpu_name, machine.cpu_cores, [gpu.name for gpu in machine.gpus],
+    ]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+    return workspace.cache_dir / "calibration" / f"{digest[:16]}.json"
 
 
 def _wait(process: subprocess.Popen[str], cancelled: Callable[[], bool]) -> str:

@@ -7,37 +7,31 @@ person was. What is dear to compute (reading, checking, counting tokens) is reme
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from studio.core import hardware
-from studio.core.assets import SAMPLES, sample_data_dir
 from studio.core.errors import DataError, FieldProblem, RecipeError, RunError, StudioError
 from studio.core.options import problems_of
-from studio.core.recipe import SECTIONS, AppliedFix, DataOptions, Recipe, Source
+from studio.core.recipe import AppliedFix, DataOptions, Recipe
 from studio.core.workspace import Workspace
 from studio.data.clean import preview
-from studio.data.load import load_files, load_hub, load_text
 from studio.data.render import Segment
-from studio.data.storage import open_table, save_table
+from studio.data.storage import save_table
 from studio.data.types import Change, CheckContext, Example, Finding, Reading, Splits, Table
 from studio.models import estimate as estimating
 from studio.models import suggest
 from studio.models.catalogue import find
 from studio.models.fetch import is_local, local_folder
 from studio.models.types import BaseCard, Estimate
-from studio.runs import remembered
-from studio.runs.folder import CHOICES, RunFolder
-from studio.runs.splits import forget_splits, write_splits
+from studio.runs import calibration, choices, remembered, sources
+from studio.runs.folder import RunFolder
+from studio.runs.sources import Loaded
 from studio.runs.state import RunState
 from studio.tasks import base as tasks
 from studio.tasks.base import Task
@@ -59,12 +53,7 @@ class Draft:
         Raises:
             DataError: a file cannot be read, or holds no rows.
         """
-        files = [Path(p) for p in paths]
-        table = load_files(files, names)
-        # An upload lies in a temporary folder: its own name and checksum say more than that path.
-        shown = list(names) if names else [str(p.resolve()) for p in files]
-        sources = [Source(path=path, sha256=info.sha256) for path, info in zip(shown, table.files, strict=False)]
-        return cls._begin(workspace, table, Path(shown[0]).name if shown else "data", sources)
+        return cls._begin(workspace, sources.from_files(paths, names))
 
     @classmethod
     def from_sample(cls, workspace: Workspace, name: str) -> Draft:
@@ -72,21 +61,15 @@ class Draft:
         Raises:
             DataError: there is no such sample.
         """
-        if name not in SAMPLES:
-            raise DataError(
-                "There is no such sample", f"“{name}” is not in the gallery.", f"Choose one of {', '.join(SAMPLES)}."
-            )
-        return cls.from_files(workspace, [sample_data_dir() / name])
+        return cls._begin(workspace, sources.from_sample(name))
 
     @classmethod
     def from_text(cls, workspace: Workspace, text: str) -> Draft:
-        return cls._begin(workspace, load_text(text), "pasted", [])
+        return cls._begin(workspace, sources.from_text(text))
 
     @classmethod
     def from_hub(cls, workspace: Workspace, dataset_id: str) -> Draft:
-        return cls._begin(
-            workspace, load_hub(dataset_id), dataset_id.rpartition("/")[2], [Source(path=f"hub:{dataset_id}")]
-        )
+        return cls._begin(workspace, sources.from_hub(dataset_id))
 
     @classmethod
     def open(cls, workspace: Workspace, run_id: str) -> Draft:
@@ -124,51 +107,38 @@ class Draft:
             DataError: a source cannot be read.
             RecipeError: the recipe names no data.
         """
-        if not recipe.data.sources:
-            raise RecipeError([FieldProblem("data.sources", "Name at least one file.")])
-        first = recipe.data.sources[0].path
-        files = [folder / source.path for source in recipe.data.sources]
-        if first.startswith("hub:"):
-            draft = cls.from_hub(workspace, first.removeprefix("hub:"))
-        elif not files[0].exists() and (folder / "data" / "table.parquet").is_file():
-            # A recipe inside a run folder: the rows lie beside it, whatever became of the uploaded file.
-            draft = cls._begin(workspace, open_table(folder / "data"), recipe.name, recipe.data.sources)
-        else:
-            draft = cls.from_files(workspace, files)
+        draft = cls._begin(workspace, sources.from_recipe(recipe, folder))
         chosen = recipe.model_copy(deep=True)
         detected = draft.recipe()
         chosen.data.sources, chosen.data.fingerprint = detected.data.sources, detected.data.fingerprint
         try:
             if not chosen.data.roles:
                 chosen.data.roles = tasks.get(chosen.task).read(draft.table()).roles
-            draft._save(chosen)
+            choices.save(draft.run, chosen)
         except BaseException:
             draft.run.delete()
             raise
         return draft
 
     @classmethod
-    def _begin(cls, workspace: Workspace, table: Table, name: str, sources: list[Source]) -> Draft:
+    def _begin(cls, workspace: Workspace, loaded: Loaded) -> Draft:
+        table = loaded.table
         reading = tasks.detect(table)[0]
-        stem = Path(name).stem or "data"
-        run = RunFolder.create(workspace, stem)
-        draft = cls(run, workspace)
+        run = RunFolder.create(workspace, Path(loaded.name).stem or "data")
         try:
             save_table(table, run.data_dir)
-            roles = reading.roles
-            data = DataOptions(sources=sources, roles=roles, fingerprint=table.fingerprint())
-            draft._save(Recipe(name=run.id, task=reading.task, data=data))
+            data = DataOptions(sources=loaded.sources, roles=reading.roles, fingerprint=table.fingerprint())
+            choices.save(run, Recipe(name=run.id, task=reading.task, data=data))
         except BaseException:
             shutil.rmtree(run.path, ignore_errors=True)
             raise
-        return draft
+        return cls(run, workspace)
 
     # -- the recipe ---------------------------------------------------------------------------------------------------
 
     def recipe(self) -> Recipe:
         """The choices made so far; values nobody chose are ``None``."""
-        choices = self.run.path / CHOICES
-        return Recipe.load(choices if choices.is_file() else self.run.recipe_path)
+        return choices.chosen(self.run)
 
     @property
     def task(self) -> Task:
@@ -177,56 +147,24 @@ class Draft:
     @property
     def is_open(self) -> bool:
         """Whether it may still be changed: nothing has been started from it."""
-        return self.run.state().state == "draft"
+        return choices.is_open(self.run)
 
     def update(self, section: str, values: dict[str, Any]) -> list[FieldProblem]:
         """Set several fields of ``method``, ``training`` or ``data.split``; all problems are told, none half applied."""
-        with self._changed() as recipe:
-            owner, name = _section(recipe, section)
-            try:
-                changed = SECTIONS[section].model_validate({**getattr(owner, name).model_dump(), **values})
-            except ValidationError as error:
-                return problems_of(error, SECTIONS[section], section)
-            setattr(owner, name, changed)
-        return []
+        with choices.changed(self.run) as recipe:
+            return choices.set_fields(recipe, section, values)
 
     def rename(self, name: str) -> None:
-        with self._changed() as recipe:
+        with choices.changed(self.run) as recipe:
             try:
                 recipe.name = name.strip()
             except ValidationError as error:
                 raise RecipeError(problems_of(error, Recipe)) from None
 
-    @contextmanager
-    def _changed(self) -> Iterator[Recipe]:
-        """The recipe, to be changed; saved at the end unless something was raised. Two browsers take turns, so that
-        neither undoes what the other did."""
-        with self.run.held():
-            recipe = self.recipe()
-            yield recipe
-            self._save(recipe)
-
-    def _save(self, recipe: Recipe) -> None:
-        with self.run.held():
-            if not self.is_open:
-                raise RunError(
-                    "This run has been started",
-                    "Its recipe can no longer change.",
-                    "Use “New run from this one” to try other settings.",
-                )
-            choices = self.run.path / CHOICES
-            if choices.is_file():
-                # It had been prepared for its start, then left the queue (or never got into it).
-                if recipe == Recipe.load(choices):
-                    return
-                forget_splits(self.run)
-            recipe.save(self.run.recipe_path)
-            choices.unlink(missing_ok=True)
-
     # -- step 1: data -------------------------------------------------------------------------------------------------
 
     def table(self) -> Table:
-        return remembered.table(str(self.run.data_dir), remembered.stamp(self.run.data_dir / "table.parquet"))
+        return remembered.table(self.run.data_dir)
 
     def readings(self) -> list[Reading]:
         """How each task reads this table, the best first."""
@@ -243,7 +181,7 @@ class Draft:
     def set_task(self, name: str) -> None:
         """Change the task; the columns are guessed anew for it."""
         reading = tasks.get(name).read(self.table())
-        with self._changed() as recipe:
+        with choices.changed(self.run) as recipe:
             recipe.task, recipe.data.roles, recipe.data.fixes = name, reading.roles, []
 
     def set_roles(self, roles: dict[str, Any]) -> None:
@@ -253,35 +191,21 @@ class Draft:
         """
         wanted = {role: column for role, column in roles.items() if column}
         self.task.examples(self.table(), wanted)
-        with self._changed() as recipe:
+        with choices.changed(self.run) as recipe:
             recipe.data.roles = wanted
 
     def set_system_prompt(self, text: str | None) -> None:
-        with self._changed() as recipe:
+        with choices.changed(self.run) as recipe:
             recipe.data.system_prompt = (text or "").strip() or None
 
     # -- step 2: prepare ----------------------------------------------------------------------------------------------
 
     def _read_examples(self, recipe: Recipe) -> list[Example]:
-        return remembered.examples(
-            str(self.run.data_dir),
-            remembered.stamp(self.run.data_dir / "table.parquet"),
-            recipe.task,
-            remembered.key(recipe.data.roles),
-            "[]",
-        )
+        return remembered.examples(self.run.data_dir, recipe, fixed=False)
 
     def examples(self) -> list[Example]:
         """Rows as the task understands them, after the accepted fixes."""
-        recipe = self.recipe()
-        fixes = remembered.key([fix.model_dump() for fix in recipe.data.fixes])
-        return remembered.examples(
-            str(self.run.data_dir),
-            remembered.stamp(self.run.data_dir / "table.parquet"),
-            recipe.task,
-            remembered.key(recipe.data.roles),
-            fixes,
-        )
+        return remembered.examples(self.run.data_dir, self.recipe())
 
     def findings(self) -> list[Finding]:
         """What is to be known about the rows as they are now, worst first.
@@ -304,14 +228,14 @@ class Draft:
             DataError: there is no such fix.
         """
         preview(self.examples()[:1], fix_id)
-        with self._changed() as recipe:
+        with choices.changed(self.run) as recipe:
             fix = AppliedFix(check=check, fix=fix_id)
             if recipe.data.fixes[-1:] != [fix]:
                 recipe.data.fixes = [*recipe.data.fixes, fix]
 
     def undo(self, index: int) -> None:
         """Take the fix at ``index`` out of the list; the others stay."""
-        with self._changed() as recipe:
+        with choices.changed(self.run) as recipe:
             recipe.data.fixes = [fix for i, fix in enumerate(recipe.data.fixes) if i != index]
 
     def counts(self) -> tuple[int, int]:
@@ -326,20 +250,14 @@ class Draft:
         Raises:
             DataError: no usable row is left.
         """
-        recipe = self.recipe()
-        return remembered.splits(
-            str(self.run.data_dir),
-            remembered.stamp(self.run.data_dir / "table.parquet"),
-            recipe.task,
-            recipe.data.model_dump_json(exclude={"sources", "fingerprint"}),
-        )
+        return remembered.splits(self.run.data_dir, self.recipe())
 
     def token_lengths(self) -> list[int] | None:
         """One length in tokens per row of :meth:`examples`, or None when the base is not on this machine yet."""
         folder = self.renderer_folder()
         if folder is None:
             return None
-        return list(remembered.lengths(self.task.name, str(folder), remembered.Rows(self.examples())))
+        return list(remembered.lengths(self.task.name, folder, self.examples()))
 
     def segments(self, index: int) -> list[Segment]:
         """The exact text of row ``index`` of the training rows, learned and cut parts marked.
@@ -390,14 +308,14 @@ class Draft:
             ModelError: the base cannot be found or used.
         """
         find(base_id, self.workspace)
-        with self._changed() as recipe:
+        with choices.changed(self.run) as recipe:
             recipe.base.id, recipe.base.path = base_id, None
 
     def facts(self) -> suggest.DataFacts:
         """What suggestions and estimates need to know of the training rows."""
         splits = self.splits()
         folder = self.renderer_folder() or _stand_in(self.workspace)
-        lengths = remembered.lengths(self.task.name, str(folder), remembered.Rows(splits.train))
+        lengths = remembered.lengths(self.task.name, folder, splits.train)
         task = self.task  # reads the recipe: once, not once a row
         labels = {task.stratum(example) for example in splits.train} - {None}
         return suggest.DataFacts(rows=len(splits.train), lengths=lengths, labels=len(labels))
@@ -434,10 +352,7 @@ class Draft:
 
     def calibration(self, recipe: Recipe | None = None) -> Calibration | None:
         """The measurement for this base, method, batch and data on this machine, if it has been made."""
-        try:
-            return Calibration(**json.loads(self._calibration_path(recipe or self.resolved()).read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
+        return calibration.kept(self.workspace, recipe or self.resolved())
 
     def calibrate(self, cancelled: Callable[[], bool] = lambda: False) -> Calibration | None:
         """Measure a few steps in a process of its own; blocks (seconds for small bases). None when the base must be
@@ -446,8 +361,6 @@ class Draft:
         Raises:
             RunError: the measurement failed, out of memory included.
         """
-        from studio.runs.calibration import measure
-
         recipe = self.resolved()
         folder = self.renderer_folder()
         if folder is None:
@@ -455,24 +368,9 @@ class Draft:
         known = self.calibration(recipe)
         if known:
             return known
-        result = measure(recipe, folder, self.splits(), cancelled)
-        path = self._calibration_path(recipe)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(result)))
-        return result
-
-    def _calibration_path(self, recipe: Recipe) -> Path:
-        training = recipe.training
-        decides = [
-            recipe.task, recipe.base.id, recipe.base.revision, recipe.method.model_dump(), training.batch_size, training.max_length,
-            training.precision, training.gradient_checkpointing, training.optimizer, recipe.data.fingerprint,
-            hardware.detect().cpu_name, hardware.detect().cpu_cores, [g.name for g in hardware.detect().gpus],
-        ]  # fmt: skip
-        return (
-            self.workspace.cache_dir
-            / "calibration"
-            / f"{hashlib.sha256(remembered.key(decides).encode()).hexdigest()[:16]}.json"
-        )
+        measured = calibration.measure(recipe, folder, self.splits(), cancelled)
+        calibration.keep(self.workspace, recipe, measured)
+        return measured
 
     def freeze(self) -> Recipe:
         """Write the resolved recipe and the three splits; after this the run can be enqueued.
@@ -487,17 +385,7 @@ class Draft:
         recipe = self.resolved()
         folder = self.renderer_folder()
         recipe.base.path = str(folder) if folder else None
-        splits = self.splits()
-        with self.run.held():
-            if not self.is_open or self.recipe() != chosen:
-                raise RunError(
-                    "This run was changed meanwhile",
-                    "Another window has started or changed it.",
-                    "Look at it once more.",
-                )
-            write_splits(self.run, splits)
-            chosen.save(self.run.path / CHOICES)
-            recipe.save(self.run.recipe_path)
+        choices.prepare_start(self.run, chosen, recipe, self.splits())
         return recipe
 
     def visit(self, step: int) -> None:
@@ -506,14 +394,6 @@ class Draft:
             if not self.is_open:
                 return
             self.run.write_state(RunState(created=self.run.state().created or time.time(), step_of_journey=step))
-
-
-def _section(recipe: Recipe, section: str) -> tuple[Any, str]:
-    *parents, name = section.split(".")
-    owner: Any = recipe
-    for parent in parents:
-        owner = getattr(owner, parent)
-    return owner, name
 
 
 def _stand_in(workspace: Workspace) -> Path:

@@ -26,8 +26,6 @@ from studio.runs.json_files import read_json, write_json
 from studio.runs.state import ACTIVE, RunState, is_time, parse_state, worker_alive
 
 Request = Literal["pause", "stop"]
-CHOICES = "choices.yaml"
-"""The recipe as chosen, values left open; kept beside the resolved one so that a copy starts from the choices."""
 LOCK_TIMEOUT_S = 20.0
 
 
@@ -63,6 +61,11 @@ class RunFolder:
     @property
     def recipe_path(self) -> Path:
         return self.path / "recipe.yaml"
+
+    @property
+    def choices_path(self) -> Path:
+        """The recipe as chosen, values left open; kept beside the resolved one so that a copy starts from the choices."""
+        return self.path / "choices.yaml"
 
     @property
     def events_path(self) -> Path:
@@ -133,7 +136,7 @@ class RunFolder:
 
     def recipe_paths(self) -> list[Path]:
         """The recipe, and beside it the one with the values nobody chose left open, where there is one."""
-        return [path for path in (self.recipe_path, self.path / CHOICES) if path.is_file()]
+        return [path for path in (self.recipe_path, self.choices_path) if path.is_file()]
 
     def report(self) -> dict[str, Any] | None:
         """The report card, or None when there is none yet or it cannot be read."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import DataError, RunError
-from studio.core.recipe import AppliedFix, DataOptions
+from studio.core.recipe import AppliedFix, DataOptions, Recipe
 from studio.data.clean import apply_fixes
 from studio.data.split import split_examples
 from studio.data.storage import open_table
@@ -20,21 +20,38 @@ from studio.data.types import Example, Splits, Table
 from studio.tasks import base as tasks
 
 
-class Rows(tuple[Example, ...]):
-    """A list of examples as a cache key: equal only to the very same rows."""
+def table(data_dir: Path) -> Table:
+    """The table as it was read.
 
-    def __new__(cls, rows: Sequence[Example]) -> Rows:
-        return super().__new__(cls, rows)
+    Raises:
+        RunError: it is gone.
+    """
+    return _table(str(data_dir), _stamp(data_dir))
 
-    def __hash__(self) -> int:
-        return hash((len(self), id(self[0]) if self else 0, id(self[-1]) if self else 0))
 
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Rows)
-            and len(self) == len(other)
-            and all(a is b for a, b in zip(self, other, strict=True))
-        )
+def examples(data_dir: Path, recipe: Recipe, *, fixed: bool = True) -> list[Example]:
+    """Rows as the task understands them, with or without the accepted fixes.
+
+    Raises:
+        RunError: the table is gone.
+    """
+    fixes = key([fix.model_dump() for fix in recipe.data.fixes] if fixed else [])
+    return _examples(str(data_dir), _stamp(data_dir), recipe.task, key(recipe.data.roles), fixes)
+
+
+def splits(data_dir: Path, recipe: Recipe) -> Splits:
+    """
+    Raises:
+        DataError: no usable row is left.
+        RunError: the table is gone.
+    """
+    data = recipe.data.model_dump_json(exclude={"sources", "fingerprint"})
+    return _splits(str(data_dir), _stamp(data_dir), recipe.task, data)
+
+
+def lengths(task: str, base_path: Path, rows: Sequence[Example]) -> tuple[int, ...]:
+    """Tokens in each row, with the tokenizer of the base in ``base_path``."""
+    return _lengths(task, str(base_path), _Rows(rows))
 
 
 def key(value: Any) -> str:
@@ -42,12 +59,26 @@ def key(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def stamp(path: Path) -> int:
-    """The file's time of change, part of every key.
+class _Rows(tuple[Example, ...]):
+    """A list of examples as a cache key: equal only to the very same rows."""
 
-    Raises:
-        RunError: the file is gone.
-    """
+    def __new__(cls, rows: Sequence[Example]) -> _Rows:
+        return super().__new__(cls, rows)
+
+    def __hash__(self) -> int:
+        return hash((len(self), id(self[0]) if self else 0, id(self[-1]) if self else 0))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Rows)
+            and len(self) == len(other)
+            and all(a is b for a, b in zip(self, other, strict=True))
+        )
+
+
+def _stamp(data_dir: Path) -> int:
+    """The table's time of change, part of every key."""
+    path = data_dir / "table.parquet"
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -59,30 +90,25 @@ def stamp(path: Path) -> int:
 
 
 @lru_cache(maxsize=2)
-def table(folder: str, stamp: int) -> Table:
-    """The table as it was read."""
+def _table(folder: str, stamp: int) -> Table:
     return open_table(Path(folder))
 
 
 @lru_cache(maxsize=3)
-def examples(folder: str, stamp: int, task: str, roles: str, fixes: str) -> list[Example]:
-    """Rows as the task understands them, after ``fixes`` (both as JSON)."""
+def _examples(folder: str, stamp: int, task: str, roles: str, fixes: str) -> list[Example]:
+    """``roles`` and ``fixes`` are JSON."""
     if fixes == "[]":
-        return tasks.get(task).examples(table(folder, stamp), json.loads(roles))
+        return tasks.get(task).examples(_table(folder, stamp), json.loads(roles))
     applied = [AppliedFix(**fix) for fix in json.loads(fixes)]
-    return apply_fixes(examples(folder, stamp, task, roles, "[]"), applied)
+    return apply_fixes(_examples(folder, stamp, task, roles, "[]"), applied)
 
 
 @lru_cache(maxsize=2)
-def splits(folder: str, stamp: int, task_name: str, data_json: str) -> Splits:
-    """
-    Raises:
-        DataError: no usable row is left.
-    """
+def _splits(folder: str, stamp: int, task_name: str, data_json: str) -> Splits:
     data = DataOptions.model_validate_json(data_json)
     task = tasks.get(task_name)
     fixes = key([fix.model_dump() for fix in data.fixes])
-    rows = task.usable(examples(folder, stamp, task_name, key(data.roles), fixes))
+    rows = task.usable(_examples(folder, stamp, task_name, key(data.roles), fixes))
     if not rows:
         raise DataError(
             "There is nothing to learn from",
@@ -93,6 +119,5 @@ def splits(folder: str, stamp: int, task_name: str, data_json: str) -> Splits:
 
 
 @lru_cache(maxsize=4)
-def lengths(task: str, folder: str, rows: Rows) -> tuple[int, ...]:
-    """Tokens in each row, with the tokenizer in ``folder``."""
+def _lengths(task: str, folder: str, rows: _Rows) -> tuple[int, ...]:
     return tuple(tasks.get(task).lengths(rows, Path(folder)))
