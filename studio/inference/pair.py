@@ -12,9 +12,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import GenerationConfig, StoppingCriteriaList
@@ -22,32 +22,15 @@ from transformers import GenerationConfig, StoppingCriteriaList
 from studio.core.errors import RunError
 from studio.data.render import ChatRenderer, TextRenderer
 from studio.data.types import Message
+from studio.inference.chunks import PairChunk, gathered
 from studio.inference.dialogue import Ends, Prompt, ends_of, fit
 from studio.inference.sampling import SharedDice
 from studio.inference.streaming import OnText, RowStream
-from studio.inference.types import Sampling
+from studio.inference.types import SIDES, Sampling, Side
 from studio.inference.voices import Voice, Voices, load_voices
 
-Side = Literal["base", "tuned"]
-SIDES: tuple[Side, Side] = ("base", "tuned")
-EVERY_S = 0.05
 AT_ONCE = 8
 """Prompts of a table answered in one batch (two rows each)."""
-
-
-@dataclass(frozen=True)
-class PairChunk:
-    """What has come since the last chunk. Tokens and seconds count from the beginning of the answer."""
-
-    base: str = ""
-    tuned: str = ""
-    base_done: bool = False
-    tuned_done: bool = False
-    base_tokens: int = 0
-    tuned_tokens: int = 0
-    base_seconds: float = 0.0
-    tuned_seconds: float = 0.0
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +126,7 @@ class Pair:
         thread = threading.Thread(target=work, name="generate", daemon=True)
         thread.start()
         try:
-            yield from _gathered(news, began, tuple(dict.fromkeys(p.prompt.note for p in parts if p.prompt.note)))
+            yield from gathered(news, began, tuple(dict.fromkeys(p.prompt.note for p in parts if p.prompt.note)))
         finally:
             closed.set()
             thread.join()
@@ -266,37 +249,3 @@ class Pair:
                 logits = model(input_ids=inputs, attention_mask=torch.ones_like(inputs)).logits
             answer[side] = logits[0].float().softmax(-1).tolist()
         return answer
-
-
-def _gathered(news: queue.SimpleQueue[Any], began: float, notes: tuple[str, ...]) -> Iterator[PairChunk]:
-    """Single pieces of text as chunks, at most one each 50 ms; the first at once."""
-    chunk, seen, last = PairChunk(notes=notes), bool(notes), 0.0
-    while True:
-        try:
-            item = news.get(timeout=EVERY_S if seen else None)
-        except queue.Empty:
-            item = ()
-        if isinstance(item, BaseException):
-            raise item
-        if item:
-            chunk, seen = _added(chunk, item, began), True
-        now = time.monotonic()
-        if seen and (item is None or now - last >= EVERY_S):
-            yield chunk
-            chunk, seen, last = replace(chunk, base="", tuned="", notes=()), False, now
-        if item is None:
-            return
-
-
-def _added(chunk: PairChunk, item: tuple[int, str, bool, int, float], began: float) -> PairChunk:
-    row, text, done, tokens, at = item
-    side = SIDES[row]
-    return replace(
-        chunk,
-        **{
-            side: getattr(chunk, side) + text,
-            f"{side}_done": getattr(chunk, f"{side}_done") or done,
-            f"{side}_tokens": tokens,
-            f"{side}_seconds": round(at - began, 3),
-        },
-    )

@@ -1,12 +1,16 @@
-"""How answers are drawn: plain values, no torch, so that a process can check them before it loads anything."""
+"""The two sides, and how their answers are drawn: plain values, no torch, so that a process can check them before it loads
+anything."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from studio.core.errors import RunError
+
+Side = Literal["base", "tuned"]
+SIDES: tuple[Side, Side] = ("base", "tuned")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import gradio as gr
 
 from studio.core.errors import RunError, StudioError
 from studio.core.recipe import Recipe
+from studio.inference.types import SIDES
 from studio.runs.folder import RunFolder
 from studio.ui import prompt_list
 from studio.ui.components import html
@@ -27,7 +28,6 @@ from studio.ui.views import classification, conversation, votes
 from studio.ui.views.conversation import Turn, Vote
 from studio.ui.views.html import text
 from studio.ui.views.report_card import report_card
-from studio.ui.views.sides import SIDES
 
 LONGEST = 20_000
 """Characters of one question."""

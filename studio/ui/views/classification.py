@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from studio.inference.types import SIDES, Side
 from studio.ui.views.html import Safe, tag
-from studio.ui.views.sides import SIDES, TITLES, Side
+from studio.ui.views.sides import TITLES
 
 
 def probabilities(result: dict[str, Any] | None, most: int = 8) -> Safe:

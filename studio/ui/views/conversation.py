@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from studio.inference.types import SIDES, Side
 from studio.ui.views.html import Safe, plural, tag
-from studio.ui.views.sides import SIDES, TITLES, Side
+from studio.ui.views.sides import TITLES
 
 Vote = Literal["A", "B", "tie", "both_bad"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from studio.inference.types import SIDES
 from studio.ui.views.html import Safe, join, plural, tag
-from studio.ui.views.sides import SIDES, TITLES
+from studio.ui.views.sides import TITLES
 from studio.ui.views.votes import tally_line
 
 

@@ -1,9 +1,7 @@
-"""The two sides of every comparison: the base, blue, and the tuned model, vermilion, everywhere; the words say it too."""
+"""What the two sides of every comparison are called: the base, blue, and the tuned model, vermilion, everywhere."""
 
 from __future__ import annotations
 
-from typing import Literal
+from studio.inference.types import Side
 
-Side = Literal["base", "tuned"]
-SIDES: tuple[Side, Side] = ("base", "tuned")
-TITLES: dict[str, str] = {"base": "Base", "tuned": "Tuned"}
+TITLES: dict[Side, str] = {"base": "Base", "tuned": "Tuned"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from studio.inference.types import SIDES
 from studio.ui.views.conversation import Turn, Vote
 from studio.ui.views.html import Safe, plural, tag
-from studio.ui.views.sides import SIDES
 
 
 def record(turn: Turn, vote: Vote, sampling: dict[str, Any], time: float) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 import random
 
+from studio.inference.types import SIDES
 from studio.ui.views import conversation
 from studio.ui.views.conversation import Answer, Turn
-from studio.ui.views.sides import SIDES
 
 CHUNK = {
     "base": "The <b>the</b>", "tuned": "Thank you.", "base_done": True, "tuned_done": True,
