@@ -1,14 +1,13 @@
 """The report card: base and tuned on the rows that training never saw. Runs in the worker that trained.
 
-Base means the very weights the run started from: with an adapter, the same model with the adapter off; otherwise the
-untouched base, loaded anew. Per-row results go to ``predictions.jsonl`` beside the report.
+Base means the very weights the run started from (:mod:`studio.evaluation.base_model`). Per-row results go to
+``predictions.jsonl`` beside the report.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from studio.core.errors import RunError
 from studio.data.types import Example
 from studio.evaluation import classification
+from studio.evaluation.base_model import base_causal_lm, base_classifier, base_notes
 from studio.evaluation.bootstrap import Array, Interval, interval, resample_ratios
 from studio.evaluation.metrics import CAUSAL_LM_METRICS, CLASSIFICATION_METRICS, Metric, headline
 from studio.evaluation.predictions import conversation_lines, label_lines, write_predictions
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from studio.training.types import TrainJob, TrainResult
 
 NO_ROWS = "No rows were held back, so nothing can be said about how good this model is. Hold some back in Prepare."
-Load = Callable[[], Any]
 
 
 def evaluate_causal_lm(job: TrainJob, result: TrainResult) -> dict[str, Any]:
@@ -44,11 +43,11 @@ def evaluate_causal_lm(job: TrainJob, result: TrainResult) -> dict[str, Any]:
         left_out = len(examples) - len(rendered)
         notes.append(f"{left_out} of {len(examples)} rows hold no answer within the length limit and were left out.")
     if not encoded:
-        return _empty("chat", CAUSAL_LM_METRICS, notes)
+        return _empty(job, CAUSAL_LM_METRICS, notes)
     pad_id = _pad_id(result.tokenizer)
     tuned = losses.row_losses(result.model, encoded, pad_id, _progress(job, result, "tuned model"))
     tuned_likeness = likeness(result, rendered, job)
-    with _base_model(job, result, _causal_loader(job, result)) as base_model:
+    with base_causal_lm(job, result) as base_model:
         base = losses.row_losses(base_model, encoded, pad_id, _progress(job, result, "base"))
         base_likeness = likeness(result, rendered, job, model=base_model, rows=list(tuned_likeness))
     tokens = np.array([row.learned for row in encoded], dtype=float)
@@ -71,7 +70,7 @@ def evaluate_causal_lm(job: TrainJob, result: TrainResult) -> dict[str, Any]:
     )  # fmt: skip
     usable = bool(np.isfinite(values[1]))
     verdict = loss_verdict(len(encoded), *np.exp(values).tolist(), gain) if usable else NO_NUMBERS
-    return _report("chat", len(encoded), CAUSAL_LM_METRICS, metrics, verdict, [*notes, *_base_notes(job)])
+    return _report(job, len(encoded), CAUSAL_LM_METRICS, metrics, verdict, [*notes, *base_notes(job)])
 
 
 def evaluate_classifier(job: TrainJob, result: TrainResult) -> dict[str, Any]:
@@ -86,12 +85,12 @@ def evaluate_classifier(job: TrainJob, result: TrainResult) -> dict[str, Any]:
     _need_model(result)
     examples, notes = _held_back(job)
     if not examples:
-        return _empty("text_classification", CLASSIFICATION_METRICS, notes)
+        return _empty(job, CLASSIFICATION_METRICS, notes)
     renderer = TextRenderer.from_folder(job.base_path)
     rows = renderer.encode_many([example.get("text", "") for example in examples], job.recipe.training.max_length)
     pad_id = _pad_id(result.tokenizer)
     tuned = class_probabilities(result.model, rows, pad_id, _progress(job, result, "tuned model"))
-    with _base_model(job, result, _classifier_loader(job, result)) as base_model:
+    with base_classifier(job, result) as base_model:
         base = class_probabilities(base_model, rows, pad_id, _progress(job, result, "base"))
     strange = sorted({e.get("label", "") for e in examples} - set(result.labels))
     if strange:
@@ -138,9 +137,7 @@ def _compare_classifiers(
         f"Always answering “{majority}”, the most frequent label, would be right on {majority_accuracy * 100:.0f} % of these rows.",
     ]
     verdict = accuracy_verdict(len(truth), compared.tuned["accuracy"], rival, rival_accuracy, gain)
-    report = _report(
-        "text_classification", len(truth), CLASSIFICATION_METRICS, metrics, verdict, [*notes, *_base_notes(job)]
-    )
+    report = _report(job, len(truth), CLASSIFICATION_METRICS, metrics, verdict, [*notes, *base_notes(job)])
     return report | {
         "labels": labels,
         "confusion": {side: classification.confusion(truth, answer, len(labels)) for side, answer in (("base", base), ("tuned", tuned))},
@@ -186,58 +183,6 @@ def _encode_conversations(job: TrainJob, examples: list[Example]) -> tuple[list[
     return encoded, kept
 
 
-# -- the base ----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _base_model(job: TrainJob, result: TrainResult, load: Load) -> Iterator[Any]:
-    """The weights before tuning, on the device of the tuned ones."""
-    if hasattr(result.model, "disable_adapter"):
-        with result.model.disable_adapter():
-            yield result.model
-        return
-    device = next(result.model.parameters()).device
-    if device.type == "cuda":
-        result.model.to("cpu")  # one model at a time on the accelerator
-    try:
-        yield load().to(device).eval()
-    finally:
-        result.model.to(device)
-
-
-def _causal_loader(job: TrainJob, result: TrainResult) -> Load:
-    def load() -> Any:
-        from studio.models.load import load_causal_lm
-
-        return load_causal_lm(job.base_path, dtype=next(result.model.parameters()).dtype)
-
-    return load
-
-
-def _classifier_loader(job: TrainJob, result: TrainResult) -> Load:
-    def load() -> Any:
-        import torch
-
-        from studio.models.load import load_sequence_classifier
-
-        torch.manual_seed(job.recipe.training.seed)
-        model = load_sequence_classifier(
-            job.base_path, result.labels, dtype=next(result.model.parameters()).dtype
-        )  # fmt: skip
-        model.config.pad_token_id = result.model.config.pad_token_id
-        return model
-
-    return load
-
-
-def _base_notes(job: TrainJob) -> list[str]:
-    if job.recipe.method.kind == "qlora":
-        return [
-            "The base was measured in the 4-bit form in which it was tuned; at full precision it may do a little better."
-        ]
-    return []
-
-
 def _pad_id(tokenizer: Any) -> int:
     if tokenizer.pad_token_id is not None:
         return int(tokenizer.pad_token_id)
@@ -262,11 +207,11 @@ def _entry(metric: Metric, values: Array, samples: Array) -> dict[str, Any]:
 
 
 def _report(
-    task: str, rows: int, declared: dict[str, Metric], metrics: dict[str, Any], verdict: str, notes: list[str]
+    job: TrainJob, rows: int, declared: dict[str, Metric], metrics: dict[str, Any], verdict: str, notes: list[str]
 ) -> dict[str, Any]:
     rough = few_rows_note(rows)
     return {
-        "task": task,
+        "task": job.recipe.task,
         "rows": rows,
         "headline": headline(declared),
         "metrics": metrics,
@@ -277,9 +222,9 @@ def _report(
     }
 
 
-def _empty(task: str, declared: dict[str, Metric], notes: list[str]) -> dict[str, Any]:
+def _empty(job: TrainJob, declared: dict[str, Metric], notes: list[str]) -> dict[str, Any]:
     return {
-        "task": task, "rows": 0, "headline": headline(declared), "metrics": {}, "verdict": NO_ROWS, "labels": [],
+        "task": job.recipe.task, "rows": 0, "headline": headline(declared), "metrics": {}, "verdict": NO_ROWS, "labels": [],
         "confusion": {}, "notes": notes,
     }  # fmt: skip
 
