@@ -8,60 +8,50 @@ at any time: runs go on, and the next launcher finds everything in the run folde
 from __future__ import annotations
 
 import signal
-import subprocess
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from studio.core.errors import RunError
 from studio.core.workspace import Workspace
-from studio.runs import processes
-from studio.runs.events import EventWriter
 from studio.runs.folder import Request, RunFolder
 from studio.runs.queue import Queue
 from studio.runs.retry import smaller_copy
-from studio.runs.spares import SpareWorker
 from studio.runs.splits import has_splits
 from studio.runs.state import ACTIVE, ENDED, RunState
+from studio.runs.workers import COMMAND, GRACE_S, KILL_AFTER_S, Workers
 from studio.training.checkpoints import latest_checkpoint
 
 TICK_S = 0.3
-GRACE_S = 60.0
-"""How long a worker may take to notice a request before it is asked by the system (SIGTERM)."""
-KILL_AFTER_S = 30.0
-"""And after that, before it is ended (SIGKILL)."""
-WORKER = processes.module("studio.runs.worker")
 
 
 class Launcher:
     """Thread-safe; one per server.
 
     Args:
-        worker_command: What starts a worker; the run's folder is added.
-        spare_command: What starts the spare worker; None for the same with ``--spare``.
+        worker_command: What starts a worker; the run's folder is added, or ``--spare``.
+        tick_s: Seconds between two looks at the queue.
+        grace_s: Seconds a worker may take to notice a request before the system asks it to end.
+        kill_after_s: And after that, before it is ended.
     """
 
     def __init__(
         self,
         workspace: Workspace,
         *,
-        worker_command: Sequence[str] = WORKER,
+        worker_command: Sequence[str] = COMMAND,
         tick_s: float = TICK_S,
         grace_s: float = GRACE_S,
         kill_after_s: float = KILL_AFTER_S,
     ) -> None:
         self.workspace = workspace
         self.queue = Queue(workspace)
-        self._worker_command = list(worker_command)
-        self._tick_s, self._grace_s, self._kill_after_s = tick_s, grace_s, kill_after_s
-        self._with_spare: set[str] = set()
-        self._spare = SpareWorker([*self._worker_command, "--spare"], workspace.cache_dir / "spare.log")
-        self._children: dict[str, subprocess.Popen[Any]] = {}
-        self._told_to_end: dict[str, float] = {}
+        self.workers = Workers(workspace, self.queue, worker_command, grace_s=grace_s, kill_after_s=kill_after_s)
+        self._tick_s = tick_s
         self._closed = threading.Event()
         self._now = threading.Event()
         self._thread = threading.Thread(target=self._look_after, name="launcher", daemon=True)
@@ -166,7 +156,7 @@ class Launcher:
 
     def warm(self) -> None:
         """Keep a spare worker ready from now on (not with ``TAILOR_NO_SPARE=1``)."""
-        self._spare.wanted = True
+        self.workers.spare.wanted = True
         self._now.set()
 
     def close(self) -> None:
@@ -174,7 +164,7 @@ class Launcher:
         self._closed.set()
         self._now.set()
         self._thread.join(timeout=15)
-        self._spare.close()
+        self.workers.spare.close()
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -223,14 +213,14 @@ class Launcher:
         while not self._closed.is_set():
             self._now.clear()
             try:
-                self._reap()
+                self.workers.reap()
                 active = self.queue.active()
                 for run, state in active:
-                    self._insist(run, state)
+                    self.workers.insist(run, state)
                 if not active and self.queue.waiting():
                     active = self._start_next()
                 if not active:
-                    self._spare.keep_warm()
+                    self.workers.spare.keep_warm()
                 trouble = ""
             except Exception as error:  # noqa: BLE001 (a full disk or a deleted folder must not end the queue)
                 if repr(error) != trouble:
@@ -245,87 +235,7 @@ class Launcher:
             if active or not waiting:
                 return active
             run, state = waiting[0]
-            return [(run, self._start(run, state))]
-
-    def _start(self, run: RunFolder, state: RunState) -> RunState:
-        # The worker names itself in the state when it takes the run up; until then nobody is named, so that a spare that
-        # dies on the way leaves a run that is still starting, and _reap gives it to a fresh worker.
-        starting = replace(state, state="starting", message="Starting.", pid=None, pid_started=None)
-        run.write_state(starting)
-        spare = self._spare.take()
-        if spare is not None and self._spare.hand_over(spare, run.path):
-            self._children[run.id] = spare
-            self._with_spare.add(run.id)
-        else:
-            self._start_fresh(run)
-        return starting
-
-    def _start_fresh(self, run: RunFolder) -> None:
-        try:
-            with run.log_path.open("ab") as log:
-                self._children[run.id] = processes.start([*self._worker_command, str(run.path)], stdout=log, stderr=log)
-        except OSError as error:
-            self._failed_to_start(run, f"The system refused to start a process ({error.strerror or error}).")
-
-    def _reap(self) -> None:
-        """Collect workers of ours that have ended; tell what happened to those that could not tell it themselves."""
-        for run_id, child in list(self._children.items()):
-            code = child.poll()
-            if code is None:
-                continue
-            del self._children[run_id]
-            self._told_to_end.pop(run_id, None)
-            was_spare = run_id in self._with_spare
-            self._with_spare.discard(run_id)
-            run = RunFolder(self.workspace.runs_dir / run_id)
-            if not run.path.is_dir() or run.state().state != "interrupted":
-                self._note_silent_start(run, code, was_spare)
-                continue
-            self._note_silent_end(run, code)
-
-    def _note_silent_start(self, run: RunFolder, code: int, was_spare: bool) -> None:
-        """A worker that died before it wrote a word leaves ``starting`` without a process number. A spare may have died
-        while it waited, so a fresh worker gets the run; a fresh one would only die again.
-        """
-        with suppress(RunError), self.queue.held():
-            state = run.state() if run.path.is_dir() else None
-            if state is None or state.state != "starting" or state.pid is not None:
-                return
-            if was_spare:
-                self._start_fresh(run)
-            else:
-                self._failed_to_start(run, f"Its process ended at once (exit code {code}).")
-
-    def _note_silent_end(self, run: RunFolder, code: int) -> None:
-        with suppress(RunError), self.queue.held():
-            state = run.state()
-            if state.state != "interrupted":
-                return
-            if code == -signal.SIGKILL and not run.requested():
-                message = "The system ended the run, most often because memory ran out. Resume goes on from the last checkpoint."
-                error = {"title": "The run was cut off", "what_happened": message, "what_to_do": "Resume it, or try again with a smaller batch.", "code": "killed"}  # fmt: skip
-                run.write_state(replace(state, message=message, ended=time.time(), error=error))
-            else:
-                run.write_state(replace(state, ended=time.time()))
-
-    def _failed_to_start(self, run: RunFolder, what_happened: str) -> None:
-        error = RunError("The run could not be started", what_happened, "Look into log.txt in its folder, then resume.", code="not_started")  # fmt: skip
-        writer = EventWriter(run.events_path)
-        writer("error", **error.as_dict())
-        writer.close()
-        run.change_state(state="failed", message=str(error), ended=time.time(), error=error.as_dict(), pid=None)
-
-    def _insist(self, run: RunFolder, state: RunState) -> None:
-        """A request that was not noticed in time: SIGTERM, and SIGKILL when that is not heard either; only ever to the
-        very process that the state names."""
-        if run.unheard_for_s() <= self._grace_s:
-            return
-        told = self._told_to_end.get(run.id)
-        if told is None:
-            if processes.end(state.pid, state.pid_started):
-                self._told_to_end[run.id] = time.monotonic()
-        elif time.monotonic() - told > self._kill_after_s:
-            processes.end(state.pid, state.pid_started, kill=True)
+            return [(run, self.workers.start(run, state))]
 
 
 def _unprepared(run: RunFolder) -> RunError:

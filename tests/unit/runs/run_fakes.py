@@ -97,6 +97,14 @@ def wait_for(condition: Any, timeout_s: float = 30) -> None:
         time.sleep(0.02)
 
 
+def state_of(run: RunFolder) -> str:
+    return run.state().state
+
+
+def ended(run: RunFolder) -> bool:
+    return state_of(run) in {"finished", "stopped", "failed", "interrupted"}
+
+
 def install() -> None:
     from studio.tasks import base
 

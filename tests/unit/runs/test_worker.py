@@ -5,19 +5,11 @@ import subprocess
 import threading
 
 import pytest
-from run_fakes import WORKER, FakeTask, prepared, wait_for
+from run_fakes import WORKER, prepared, wait_for
 
-from studio.core.workspace import Workspace
 from studio.runs.events import EventWriter
 from studio.runs.worker import Worker
-from studio.tasks import base as tasks
 from studio.training.checkpoints import checkpoint_path
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setattr(tasks, "registry", lambda: {"fake": FakeTask()})
-    return Workspace.open(tmp_path)
 
 
 def kinds(run, kind):
