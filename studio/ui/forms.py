@@ -15,7 +15,7 @@ import gradio as gr
 
 from studio.core.errors import FieldProblem
 from studio.core.options import OptionInfo, Options, describe
-from studio.ui.views.model import field_note, is_computed, placeholder, widget_kind
+from studio.ui.views.fields import field_note, is_computed, placeholder, widget_kind
 
 GROUPS = ("Method", "Steps", "Adapter", "Regularisation", "Memory", "Evaluation")
 """The order of headings; a new one comes after these by itself."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from studio.core.recipe import Recipe
 from studio.ui.views.html import Safe, join, tag
-from studio.ui.views.model import gigabytes
+from studio.ui.views.quantities import gigabytes
 
 
 @dataclass(frozen=True)

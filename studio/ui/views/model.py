@@ -1,18 +1,15 @@
-"""What the Model step says: cards, presets, the receipt, and the small print under each field. No UI toolkit here."""
+"""What the Model step says: cards, presets and the receipt. No UI toolkit here."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from typing import Any, Literal
 
 from studio.core.errors import FieldProblem
-from studio.core.options import OptionInfo
 from studio.core.recipe import Recipe
 from studio.models.types import BaseCard, Estimate, Verdict
 from studio.ui.views.html import Safe, join, tag
+from studio.ui.views.quantities import duration, gigabytes, weights
 
-WidgetKind = Literal["flag", "choice", "slider", "number", "lines", "text"]
 VERDICT_WORDS: dict[Verdict, tuple[str, str]] = {
     "fits": ("good", "✓ fits"),
     "tight": ("caution", "△ tight"),
@@ -25,108 +22,6 @@ KEPT = {
     "head": "the last layer, tuned",
     "freeze": "the whole tuned model",
 }
-
-# -- numbers in words -------------------------------------------------------------------------------------------------
-
-
-def short(value: Any) -> str:
-    """A value as a person writes it: ``2e-4``, ``0.05``, ``1,024``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, int) or value.is_integer():
-        return f"{int(value):,}"
-    if abs(value) < 0.001:
-        mantissa, _, exponent = f"{value:.2e}".partition("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
-    return f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """``about 40 s``, ``about 3 min``, ``about 2 h 10 min``."""
-    if seconds < 55:
-        rounded = max(5, round(seconds / 5) * 5)
-        return f"about {rounded} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"about {max(1, minutes)} min"
-    hours, rest = divmod(minutes, 60)
-    return f"about {hours} h {rest} min" if rest and hours < 10 else f"about {hours} h"
-
-
-def gigabytes(gib: float) -> str:
-    """``0.9 GB``, ``35 MB``."""
-    if gib < 0.1:
-        return f"{max(1, round(gib * 1024))} MB"
-    return f"{gib:.1f} GB" if gib < 10 else f"{gib:.0f} GB"
-
-
-def weights(count: int) -> str:
-    """``5.3 million weights``."""
-    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if count >= size:
-            return f"{count / size:.3g} {word} weights"
-    return f"{count} weights"
-
-
-# -- fields of the form -----------------------------------------------------------------------------------------------
-
-
-def widget_kind(info: OptionInfo) -> WidgetKind:
-    """Which sort of input a setting takes. A slider cannot be empty, so a computed number is typed."""
-    if info.kind == "bool":
-        return "flag"
-    if info.kind == "choice":
-        return "choice"
-    if info.kind == "list":
-        return "lines"
-    if info.kind == "float" and not info.optional and info.minimum is not None and (info.maximum or 99) <= 1:
-        return "slider"
-    return "number" if info.kind in {"int", "float"} else "text"
-
-
-def is_computed(info: OptionInfo, chosen: Any) -> bool:
-    """Whether the value is left to the studio."""
-    return info.optional and chosen in (None, "")
-
-
-def field_note(info: OptionInfo, reason: str = "", problem: str = "") -> str:
-    """The small print under a field: the problem first, then what it does, its term, and why it has its value."""
-    parts = [info.help.rstrip()]
-    if info.term:
-        parts.append(f"*{info.term}*")
-    bounds = limits(info)
-    if bounds:
-        parts.append(bounds)
-    note = " · ".join(parts)
-    if reason:
-        value, colon, why = reason.partition(": ")
-        note += f" · **Automatic: {plain(value)}**, {plain(why)}." if colon else f" · **Automatic:** {plain(reason)}."
-    return f"**✕ {plain(problem)}** {note}" if problem else note
-
-
-def plain(text: str) -> str:
-    """Text that Markdown leaves as it is."""
-    escaped = html.escape(text, quote=False)
-    return "".join(f"\\{c}" if c in "\\`*_[]#~|" else c for c in escaped)
-
-
-def limits(info: OptionInfo) -> str:
-    """``1 to 512 tokens``."""
-    if info.kind not in {"int", "float"}:
-        return ""
-    unit = f" {info.unit}" if info.unit else ""
-    low, high = info.minimum, info.maximum
-    if low is None or high is None or high >= 2**31 - 1:
-        return info.unit
-    return f"{short(low)} to {short(high)}{unit}"
-
-
-def placeholder(info: OptionInfo, computed: Any) -> str:
-    """What an empty input shows: the value the studio computed."""
-    if not info.optional:
-        return ""
-    return f"auto: {short(computed)}" if computed is not None else "auto"
-
 
 # -- cards ------------------------------------------------------------------------------------------------------------
 

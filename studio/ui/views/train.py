@@ -10,7 +10,7 @@ from typing import Any
 
 from studio.runs.state import ACTIVE, ENDED, RunState
 from studio.ui.views.html import Safe, join, plural, tag
-from studio.ui.views.model import duration, gigabytes
+from studio.ui.views.quantities import duration, gigabytes
 
 LOG_LINES = 200
 LEVELS = {"good": "✓", "caution": "△", "stop": "✕"}

@@ -9,7 +9,7 @@ from studio.core.errors import FieldProblem
 from studio.core.options import Options, describe, option
 from studio.core.recipe import MethodOptions, Recipe, TrainingOptions
 from studio.ui.forms import SettingsForm, from_input, to_input
-from studio.ui.views.model import field_note, widget_kind
+from studio.ui.views.fields import field_note, widget_kind
 
 
 class Many(Options):

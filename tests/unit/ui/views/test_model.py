@@ -1,8 +1,6 @@
-"""Words, cards, presets and the receipt of the Model step."""
+"""Cards, presets and the receipt of the Model step."""
 
 from dataclasses import replace
-
-import pytest
 
 from studio.core.errors import FieldProblem
 from studio.core.recipe import Recipe
@@ -21,27 +19,6 @@ CARD = BaseCard(
 BIG = BaseCard(id="org/big", title="Big <b>7B</b>", parameters=7_000_000_000, context=8192, licence="MIT", good_for="Much.", gated=True, download_gib=14.2)  # fmt: skip
 ESTIMATE = Estimate(memory_gib=0.9, available_gib=6.2, disk_gib=0.02, steps=315, passes=3, tokens=1000, verdict="fits", seconds=170, measured=True)  # fmt: skip
 OFFERS = [(CARD, "fits", "Ready now."), (BIG, "won't fit", "")]
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [(2e-4, "2e-4"), (0.00015, "1.5e-4"), (0.05, "0.05"), (3.0, "3"), (1024, "1,024"), (0.123456, "0.1235"), ("all-linear", "all-linear")],
-)  # fmt: skip
-def test_numbers_are_written_as_people_write_them(value: object, said: str) -> None:
-    assert words.short(value) == said
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(1, "about 5 s"), (42, "about 40 s"), (58, "about 1 min"), (170, "about 3 min"), (3_599, "about 1 h"), (7_800, "about 2 h 10 min"), (90_000, "about 25 h")],
-)  # fmt: skip
-def test_durations_are_round(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
-
-
-@pytest.mark.parametrize(("gib", "said"), [(0.0001, "1 MB"), (0.035, "36 MB"), (0.9, "0.9 GB"), (14.2, "14 GB")])
-def test_sizes(gib: float, said: str) -> None:
-    assert words.gigabytes(gib) == said
 
 
 def test_the_suggested_card_says_why_and_the_chosen_one_what_it_costs() -> None:

@@ -1,0 +1,68 @@
+"""The inputs of a form as their declarations describe them: kind, small print, placeholder. No UI toolkit here."""
+
+from __future__ import annotations
+
+import html
+from typing import Any, Literal
+
+from studio.core.options import OptionInfo
+from studio.ui.views.quantities import short
+
+WidgetKind = Literal["flag", "choice", "slider", "number", "lines", "text"]
+
+
+def widget_kind(info: OptionInfo) -> WidgetKind:
+    """Which sort of input a setting takes. A slider cannot be empty, so a computed number is typed."""
+    if info.kind == "bool":
+        return "flag"
+    if info.kind == "choice":
+        return "choice"
+    if info.kind == "list":
+        return "lines"
+    if info.kind == "float" and not info.optional and info.minimum is not None and (info.maximum or 99) <= 1:
+        return "slider"
+    return "number" if info.kind in {"int", "float"} else "text"
+
+
+def is_computed(info: OptionInfo, chosen: Any) -> bool:
+    """Whether the value is left to the studio."""
+    return info.optional and chosen in (None, "")
+
+
+def field_note(info: OptionInfo, reason: str = "", problem: str = "") -> str:
+    """The small print under a field: the problem first, then what it does, its term, and why it has its value."""
+    parts = [info.help.rstrip()]
+    if info.term:
+        parts.append(f"*{info.term}*")
+    bounds = limits(info)
+    if bounds:
+        parts.append(bounds)
+    note = " · ".join(parts)
+    if reason:
+        value, colon, why = reason.partition(": ")
+        note += f" · **Automatic: {plain(value)}**, {plain(why)}." if colon else f" · **Automatic:** {plain(reason)}."
+    return f"**✕ {plain(problem)}** {note}" if problem else note
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves as it is."""
+    escaped = html.escape(text, quote=False)
+    return "".join(f"\\{c}" if c in "\\`*_[]#~|" else c for c in escaped)
+
+
+def limits(info: OptionInfo) -> str:
+    """``1 to 512 tokens``."""
+    if info.kind not in {"int", "float"}:
+        return ""
+    unit = f" {info.unit}" if info.unit else ""
+    low, high = info.minimum, info.maximum
+    if low is None or high is None or high >= 2**31 - 1:
+        return info.unit
+    return f"{short(low)} to {short(high)}{unit}"
+
+
+def placeholder(info: OptionInfo, computed: Any) -> str:
+    """What an empty input shows: the value the studio computed."""
+    if not info.optional:
+        return ""
+    return f"auto: {short(computed)}" if computed is not None else "auto"
