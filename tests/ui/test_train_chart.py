@@ -162,6 +162,22 @@ def test_the_numbers_are_there_as_a_table(page: Any, app: App, fake: FakeRun) ->
     assert page.locator("#ts-chart .lc-table tbody tr").first.locator("td").first.inner_text() == "20"
 
 
+def test_the_answers_of_the_weights_that_are_kept_have_their_column(page: Any, app: App, fake: FakeRun) -> None:
+    def check(step: int, loss: float) -> None:
+        fake.emit("metric", step=step, validation_loss=loss)
+        fake.emit("sample", step=step, prompt="Where is my parcel?", answer=f"It is on its way, said at step {step}.")
+
+    for step, loss in ((0, 3.4), (10, 2.4), (20, 2.0), (30, 1.7), (40, 1.9), (50, 1.8), (60, 1.85), (70, 1.9)):
+        check(step, loss)
+    open_train(page, app, fake.run.id)
+    kept = page.locator("#ts-answers thead .ts-kept")
+    kept.get_by_text("Step 30 ✓ best, kept").wait_for(timeout=20_000)
+    assert page.locator("#ts-answers tbody .ts-kept").inner_text() == "It is on its way, said at step 30."
+    check(80, 1.5)
+    page.get_by_text("Step 80 ✓ best, kept").wait_for(timeout=20_000)
+    assert kept.count() == 1
+
+
 def test_what_the_model_and_the_log_say_is_never_markup(page: Any, app: App, fake: FakeRun) -> None:
     evil = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>'
     fake.grow(2)
