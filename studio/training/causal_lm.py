@@ -12,7 +12,7 @@ from studio.data.render import ChatRenderer
 from studio.data.types import Example
 from studio.models.load import load_causal_lm, load_tokenizer
 from studio.training import engine, setup
-from studio.training.adapters import apply_method, base_dtype, set_dropout
+from studio.training.adapters import base_dtype
 from studio.training.packing import IGNORED, Rows
 from studio.training.parity import next_token_path
 from studio.training.samples import ChatSamples, sample_prompts
@@ -46,7 +46,10 @@ def prepare_causal_lm(
             "Check which column holds the answers, or raise “Longest row”.",
         )
     held_back = chat_rows(renderer, validation, recipe.training.max_length)
-    model, dtype = load_for_training(recipe, base_path)
+    dtype = setup.compute_dtype(recipe.training.precision)
+    kept_in = base_dtype(recipe.method, dtype)
+    model: Any = load_causal_lm(base_path, dtype=kept_in, quantised=recipe.method.kind == "qlora")
+    model = setup.with_method(model, recipe, "causal_lm")
     path = next_token_path(model, rows, smoothing=recipe.training.label_smoothing, dtype=dtype)
     prompts = sample_prompts(recipe.training.sample_prompts, validation or train, recipe.data.system_prompt)
     return engine.Work(
@@ -59,17 +62,6 @@ def prepare_causal_lm(
         dtype=dtype,
         sample=ChatSamples(prompts, renderer.prompt, tokenizer, recipe.training.max_length) if prompts else None,
     )
-
-
-def load_for_training(recipe: Recipe, base_path: Path) -> tuple[Any, Any]:
-    """(model with its method applied, on its device; the type it computes in)."""
-    dtype = setup.compute_dtype(recipe.training.precision)
-    quantised = recipe.method.kind == "qlora"
-    model = load_causal_lm(base_path, dtype=base_dtype(recipe.method, dtype), quantised=quantised)
-    if not quantised:
-        model = model.to(setup.device())
-    set_dropout(model, recipe.training.dropout)
-    return apply_method(model, recipe.method, "causal_lm"), dtype
 
 
 def chat_rows(renderer: ChatRenderer, examples: Sequence[Example], max_length: int | None) -> Rows:

@@ -18,7 +18,6 @@ from studio.data.render import TextRenderer
 from studio.data.types import Example, Splits
 from studio.models.load import load_sequence_classifier, load_tokenizer
 from studio.training import engine, setup
-from studio.training.adapters import apply_method, set_dropout
 from studio.training.attention import inner_model, is_packed, plain_attention
 from studio.training.packing import IGNORED, Rows
 from studio.training.parity import PackedPath, check, short_rows
@@ -51,10 +50,7 @@ def prepare_classifier(recipe: Recipe, base_path: Any, splits: Splits) -> engine
     # The new head must stay in float32 to learn, and must fit the layers before it.
     quantised = recipe.method.kind == "qlora"
     model: Any = load_sequence_classifier(base_path, labels, dtype=torch.float32, quantised=quantised)
-    if not quantised:
-        model = model.to(setup.device())
-    set_dropout(model, recipe.training.dropout)
-    model = apply_method(model, recipe.method, "sequence_classification")
+    model = setup.with_method(model, recipe, "sequence_classification")
     path = label_path(model, rows, recipe.training.label_smoothing, dtype)
     return engine.Work(
         model=model,

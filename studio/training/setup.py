@@ -1,4 +1,4 @@
-"""Before the first step: threads, seeds, number format, and errors told in the person's words."""
+"""Before the first step: threads, seeds, number format, the model in its place, and errors told in the person's words."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import transformers
 from studio.core.errors import RunError
 from studio.core.hardware import Hardware, detect
 from studio.core.recipe import Recipe
+from studio.training.adapters import Purpose, apply_method, set_dropout
 
 
 def device() -> str:
@@ -45,6 +46,19 @@ def compute_dtype(precision: str, hardware: Hardware | None = None) -> torch.dty
         return torch.float32
     fast = (hardware or detect()).cpu_bf16
     return torch.bfloat16 if precision == "bf16" or fast else torch.float32
+
+
+def with_method(model: Any, recipe: Recipe, purpose: Purpose) -> Any:
+    """The loaded base on its device, with the recipe's dropout and the weights its method teaches set to learn. A
+    quantised base was placed when it was loaded.
+
+    Raises:
+        ModelError, RecipeError: the method does not fit the model; see :func:`apply_method`.
+    """
+    if recipe.method.kind != "qlora":
+        model = model.to(device())
+    set_dropout(model, recipe.training.dropout)
+    return apply_method(model, recipe.method, purpose)
 
 
 def wants_gradient_checkpointing(recipe: Recipe, model: Any, tokens: int, dtype: torch.dtype) -> bool:
