@@ -44,3 +44,29 @@ def in_words(error: BaseException) -> StudioError | None:
             code="out_of_memory",
         )
     return None
+
+
+def run_failure(error: Exception) -> StudioError:
+    """Why a run failed, in the person's words: whatever it was."""
+    if isinstance(error, StudioError):
+        return error
+    if is_out_of_memory(error):
+        return RunError(
+            "The memory was not enough",
+            "The run needed more memory than there is.",
+            "Try again with fewer rows at once and more batches per step; it learns the same.",
+            code="out_of_memory",
+        )
+    if is_disk_full(error):
+        return RunError(
+            "The disk is full",
+            "There was no room for the next checkpoint.",
+            "Delete runs or exports you no longer need, then resume.",
+            code="disk_full",
+        )
+    return RunError(
+        "The run failed",
+        "Something went wrong that the studio did not expect.",
+        "Try again; if it fails again, log.txt in the run's folder has the details.",
+        code="unexpected",
+    )

@@ -11,16 +11,13 @@ in a state that says so in plain words; the traceback is in ``log.txt`` only.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import psutil
@@ -28,9 +25,10 @@ import psutil
 from studio.core.errors import RunError, StudioError
 from studio.runs import processes
 from studio.runs.bases import base_folder
-from studio.runs.causes import is_disk_full, is_out_of_memory
+from studio.runs.causes import run_failure
 from studio.runs.events import EventWriter
 from studio.runs.folder import RunFolder
+from studio.runs.requests import CutShort, Requests
 from studio.runs.splits import read_splits
 from studio.runs.state import RunState
 from studio.tasks import base as tasks
@@ -40,11 +38,6 @@ from studio.training.types import TrainJob, TrainResult
 
 Phase = Literal["loading", "training", "evaluating", "over"]
 STATE_EVERY_S = 1.0
-LOOK_EVERY_S = 0.5
-
-
-class CutShort(BaseException):
-    """Somebody asked for the end while nothing looks out for requests. Not an ``Exception``: no library swallows it."""
 
 
 class Worker:
@@ -53,8 +46,7 @@ class Worker:
     def __init__(self, run: RunFolder) -> None:
         self.run = run
         self.phase: Phase = "loading"
-        self.asked = ""
-        self.by_system = False
+        self.requests = Requests(run, lambda: self.phase in {"loading", "evaluating"}, self._tell_request)
         self._lock = threading.Lock()
         self._write_event = EventWriter(run.events_path)
         self._written = 0.0
@@ -69,7 +61,7 @@ class Worker:
             pid=os.getpid(), pid_started=psutil.Process().create_time(),
         )  # fmt: skip
         self._save()
-        with self._heard_signals(), self._watched_requests():
+        with self.requests.heard():
             try:
                 self._train_and_evaluate()
             except CutShort:
@@ -94,13 +86,13 @@ class Worker:
             splits=splits,
             run_dir=run.path,
             emit=self.emit,
-            requested=self._requested,
+            requested=self.requests.by_now,
             resume_from=self._checkpoint(),
         )
         self._enter("training", "Reading the rows and loading the base.")
         result = task.train(job)
         if result.outcome == "paused":
-            self._end("stopped", _paused_message(result, self.by_system), result)
+            self._end("stopped", _paused_message(result, self.requests.by_system), result)
             return
         self._result = result
         self._enter("evaluating", "Taking the final exam on rows it has never seen.", result)
@@ -152,7 +144,7 @@ class Worker:
             traceback.print_exc()
             return RunError(
                 "The final exam could not be taken",
-                f"The tuned model is safe. {_plain(error).what_happened}",
+                f"The tuned model is safe. {run_failure(error).what_happened}",
                 "Try the model in Compare; log.txt in the run's folder has the details.",
                 code="evaluation_failed",
             )
@@ -194,7 +186,7 @@ class Worker:
     def _fail(self, error: Exception) -> None:
         self.phase = "over"
         traceback.print_exc()
-        told = _plain(error)
+        told = run_failure(error)
         self.run.clear_request()
         self.state = replace(self.state, state="failed", message=str(told), ended=time.time(), error=told.as_dict())
         # The disk may be full, which may be why we are here: the state is the smaller file and goes first.
@@ -213,59 +205,8 @@ class Worker:
         if time.monotonic() - self._written >= STATE_EVERY_S:
             self.emit("status", state="starting", message=message, progress=round(share, 3))
 
-    # -- hearing ------------------------------------------------------------------------------------------------------
-
-    def _requested(self) -> str:
-        """What the person, or the system, wants by now; the trainer asks at each step."""
-        if not self.asked:
-            self._notice(self.run.unheard_request())
-        return self.asked
-
-    def _notice(self, request: str) -> None:
-        if request not in {"pause", "stop"} or self.asked:
-            return
-        self.asked = request
-        self.run.notice_request()
+    def _tell_request(self, request: str) -> None:
         self.emit("status", message="Pausing after this step." if request == "pause" else "Stopping after this step.", step=self.state.step)  # fmt: skip
-
-    @contextmanager
-    def _heard_signals(self) -> Iterator[None]:
-        """SIGTERM pauses at the next step; before and after training it ends what is going on."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def on_term(number: int, frame: FrameType | None) -> None:
-            if not self.asked:
-                self.asked, self.by_system = "pause", True
-            if self.phase in {"loading", "evaluating"}:
-                raise CutShort
-
-        before = signal.signal(signal.SIGTERM, on_term)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    @contextmanager
-    def _watched_requests(self) -> Iterator[None]:
-        """Outside training nobody polls for requests: a thread does, and cuts the main thread short."""
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(LOOK_EVERY_S):
-                request = self.run.unheard_request()
-                if request and self.phase in {"loading", "evaluating"}:
-                    self.asked = request
-                    self.run.notice_request()
-                    os.kill(os.getpid(), signal.SIGTERM)
-
-        if threading.current_thread() is threading.main_thread():
-            threading.Thread(target=watch, name="requests", daemon=True).start()
-        try:
-            yield
-        finally:
-            over.set()
 
 
 def _figures(result: TrainResult | None) -> dict[str, Any]:
@@ -286,32 +227,6 @@ def _finished_message(result: TrainResult) -> str:
             return f"Stopped by you at step {result.steps}.{best}"
         case _:
             return f"Finished all {result.steps} steps.{best}"
-
-
-def _plain(error: Exception) -> StudioError:
-    """Any error in the person's words."""
-    if isinstance(error, StudioError):
-        return error
-    if is_out_of_memory(error):
-        return RunError(
-            "The memory was not enough",
-            "The run needed more memory than there is.",
-            "Try again with fewer rows at once and more batches per step; it learns the same.",
-            code="out_of_memory",
-        )
-    if is_disk_full(error):
-        return RunError(
-            "The disk is full",
-            "There was no room for the next checkpoint.",
-            "Delete runs or exports you no longer need, then resume.",
-            code="disk_full",
-        )
-    return RunError(
-        "The run failed",
-        "Something went wrong that the studio did not expect.",
-        "Try again; if it fails again, log.txt in the run's folder has the details.",
-        code="unexpected",
-    )
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,76 @@
+"""Requests while a worker works: each is heard once, and cuts it short only where nobody asks."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from studio.core.workspace import Workspace
+from studio.runs.folder import RunFolder
+from studio.runs.requests import CutShort, Requests
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunFolder.create(Workspace.open(tmp_path), "test")
+
+
+def wait():
+    threading.Event().wait(10)
+
+
+def test_a_request_is_noticed_and_told_once_and_the_first_counts(run):
+    told = []
+    requests = Requests(run, lambda: False, told.append)
+    assert requests.by_now() == ""
+    run.request("pause")
+    assert requests.by_now() == requests.by_now() == "pause"
+    assert run.unheard_request() == ""
+    run.request("stop")
+    assert requests.by_now() == "pause"
+    assert told == ["pause"]
+
+
+def test_what_is_no_request_is_not_heard(run):
+    (run.path / "request.json").write_text('{"request": "dance"}')
+    assert Requests(run, lambda: False, pytest.fail).by_now() == ""
+
+
+def test_the_system_pauses_a_training_and_cuts_the_rest_short(run):
+    busy = Requests(run, lambda: False, pytest.fail)
+    with busy.heard():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (busy.asked, busy.by_system) == ("pause", True)
+    alone = Requests(run, lambda: True, pytest.fail)
+    with pytest.raises(CutShort), alone.heard():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_where_nobody_asks_a_thread_looks_out(run):
+    requests = Requests(run, lambda: True, pytest.fail)
+    run.request("stop")
+    with pytest.raises(CutShort), requests.heard():
+        wait()
+    assert (requests.asked, requests.by_system) == ("stop", False)
+    assert run.unheard_request() == ""
+
+
+def test_the_signal_is_given_back(run):
+    before = signal.getsignal(signal.SIGTERM)
+    with Requests(run, lambda: False, pytest.fail).heard():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_another_thread_leaves_signals_alone(run):
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with Requests(run, lambda: True, pytest.fail).heard():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
