@@ -12,8 +12,6 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from studio.core.errors import ExportError, StudioError
 from studio.runs import processes
 from studio.runs.causes import is_disk_full, is_out_of_memory
@@ -29,7 +27,7 @@ def work(run: RunFolder, kind: str) -> bool:
     path = state_path(run, kind)
     state: dict[str, Any] = {
         **NONE, "state": "working", "message": "Loading.", "started": time.time(),
-        "pid": os.getpid(), "pid_started": psutil.Process().create_time(),
+        "pid": os.getpid(), "pid_started": processes.started_at(os.getpid()),
     }  # fmt: skip
     write_json(path, state)
     told = 0.0

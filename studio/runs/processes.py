@@ -43,10 +43,18 @@ def module(name: str, *arguments: str | Path) -> list[str]:
 
 
 def started_at(pid: int) -> float | None:
-    """When the process began, seconds since the epoch; None when there is none."""
+    """When the process began, in seconds; None when there is none.
+
+    On Linux since the machine started, elsewhere since the epoch: Linux derives the latter from the clock of the moment, so
+    that a clock set right during a run would make its worker look like another process.
+    """
     try:
+        if psutil.LINUX:
+            # Field 22 of proc(5)'s stat, counted behind the name, which may itself hold spaces and brackets.
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            return int(fields[19]) / os.sysconf("SC_CLK_TCK")
         return psutil.Process(pid).create_time()
-    except psutil.Error:
+    except (psutil.Error, OSError, IndexError, ValueError):
         return None
 
 
@@ -55,12 +63,12 @@ def alive(pid: int | None, started: float | None) -> bool:
     if pid is None:
         return False
     try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return False
-        return started is None or abs(process.create_time() - started) < 2
     except psutil.Error:
         return False
+    now = started_at(pid)
+    return now is not None and (started is None or abs(now - started) < 2)
 
 
 def end(pid: int | None, started: float | None, *, kill: bool = False) -> bool:

@@ -19,8 +19,7 @@ STATES: frozenset[str] = ACTIVE | ENDED | {"draft", "queued"}
 class RunState:
     """What ``state.json`` holds.
 
-    ``pid`` and ``pid_started`` (the process's start time, seconds since the epoch) name the worker beyond reuse of its
-    number. ``message`` is a sentence for the person. ``best_step`` names the best checkpoint so far.
+    ``pid`` and ``pid_started`` (:func:`studio.runs.processes.started_at`) name the worker beyond reuse of its number. ``message`` is a sentence for the person. ``best_step`` names the best checkpoint so far.
     """
 
     state: State = "draft"

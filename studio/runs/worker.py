@@ -20,8 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from studio.core.errors import RunError, StudioError
 from studio.runs import processes
 from studio.runs.bases import base_folder
@@ -58,7 +56,7 @@ class Worker:
         before = self.run.state()
         self.state = replace(
             before, state="starting", message="Loading the base and the data.", started=time.time(), ended=None, error={},
-            pid=os.getpid(), pid_started=psutil.Process().create_time(),
+            pid=os.getpid(), pid_started=processes.started_at(os.getpid()),
         )  # fmt: skip
         self._save()
         with self.requests.heard():

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+
+from studio.runs import processes
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -123,11 +124,9 @@ class App:
     def end_workers(self) -> None:
         """Leave no training process behind: each is named by its run's state file."""
         for run_id in self.run_ids():
-            with contextlib.suppress(OSError, ValueError, psutil.Error):
+            with contextlib.suppress(OSError, ValueError):
                 state = self.state(run_id)
-                worker = psutil.Process(state["pid"]) if state.get("pid") else None
-                if worker and abs(worker.create_time() - (state.get("pid_started") or 0)) < 2:
-                    worker.kill()
+                processes.end(state.get("pid"), state.get("pid_started"), kill=True)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
+from studio.runs import processes
 from studio.runs.draft import Draft
 from studio.runs.folder import RunFolder
 from studio.runs.state import RunState
@@ -29,7 +30,9 @@ def busy(app: App) -> Any:
     run = started_draft(app)
     me = psutil.Process()
     run.write_state(
-        RunState(state="training", pid=me.pid, pid_started=me.create_time(), created=time.time(), total_steps=9)
+        RunState(
+            state="training", pid=me.pid, pid_started=processes.started_at(me.pid), created=time.time(), total_steps=9
+        )
     )
     yield run
     run.write_state(RunState(state="stopped", created=time.time()))

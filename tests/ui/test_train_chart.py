@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
+from studio.runs import processes
 from studio.runs.events import EventWriter
 from studio.runs.folder import RunFolder
 
@@ -34,7 +34,7 @@ class FakeRun:
         self.total, self.step = total, 0
         self.run.change_state(
             state="training", started=time.time(), total_steps=total, step_of_journey=3, pid=self.process.pid,
-            pid_started=psutil.Process(self.process.pid).create_time(),
+            pid_started=processes.started_at(self.process.pid),
         )  # fmt: skip
         self.emit("metric", step=0, validation_loss=3.4)
 

@@ -8,6 +8,7 @@ import pytest
 
 from studio.core.errors import RunError
 from studio.core.workspace import Workspace
+from studio.runs import processes
 from studio.runs.folder import RunFolder, list_runs
 from studio.runs.state import RunState
 
@@ -45,7 +46,7 @@ def test_runs_are_listed_newest_first_and_stray_folders_are_left_out(tmp_path):
 
 def test_a_run_that_goes_on_is_not_deleted(run):
     me = psutil.Process()
-    run.write_state(RunState(state="training", pid=me.pid, pid_started=me.create_time()))
+    run.write_state(RunState(state="training", pid=me.pid, pid_started=processes.started_at(me.pid)))
     with pytest.raises(RunError, match="Stop it first"):
         run.delete()
     run.write_state(RunState(state="stopped"))

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from studio.core.workspace import Workspace
+from studio.runs import processes
 from studio.runs.folder import RunFolder, list_runs
 from studio.runs.json_files import write_json
 from studio.runs.state import STATES, RunState
@@ -32,7 +33,7 @@ def test_a_reused_process_number_is_not_the_worker(run):
 
 def test_a_living_worker_is_believed(run):
     me = psutil.Process()
-    run.write_state(RunState(state="training", pid=me.pid, pid_started=me.create_time()))
+    run.write_state(RunState(state="training", pid=me.pid, pid_started=processes.started_at(me.pid)))
     assert run.state().state == "training"
 
 
