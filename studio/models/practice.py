@@ -78,8 +78,10 @@ PACES = {
 110 steps at 1e-3 and at 3e-4 alike (2.32 and 2.33), with the tone learned; later passes only memorise."""
 PACES["custom"] = PACES["balanced"]
 
-BATCHES = {"chat": ((100, 4), (2_000, 8), (20_000, 16)), "text_classification": ((200, 8), (5_000, 16))}
-"""Rows a step learns from, by training rows: (fewer than, batch). Beyond the last: :data:`LARGEST_BATCH`."""
+WRITING_BATCHES = ((100, 4), (2_000, 8), (20_000, 16))
+SORTING_BATCHES = ((200, 8), (5_000, 16))
+"""Rows a step learns from, by training rows: (fewer than, batch). Beyond the last: :data:`LARGEST_BATCH`. Rows sorted
+into labels teach one answer each, written ones a token at a time."""
 LARGEST_BATCH = 32
 
 CHECKS_PER_RUN = 10
@@ -96,21 +98,21 @@ _NO_BF16 = tuple(
 """NVIDIA cards older than Ampere, which compute fp16 fast and bf16 not."""
 
 
-def rate(parameters: int, architecture: str, method: str, task: str = "chat") -> float:
-    """The learning rate for the balanced preset."""
+def rate(parameters: int, architecture: str, method: str, *, sorting: bool = False) -> float:
+    """The learning rate for the balanced preset; ``sorting`` when the rows are sorted into labels."""
     if method == "head":
         return HEAD_RATE
     table = ENCODER_RATES if architecture == "encoder" else DECODER_RATES
     row = next(r for r in table if parameters <= r.up_to)
     if method in ("lora", "qlora"):
         return row.adapter
-    sorting = architecture == "decoder" and task != "chat" and parameters <= TINY
-    return row.full * (TINY_SORTING_FACTOR if sorting else 1)
+    slower = sorting and architecture == "decoder" and parameters <= TINY
+    return row.full * (TINY_SORTING_FACTOR if slower else 1)
 
 
-def batch(rows: int, task: str) -> int:
+def batch(rows: int, *, sorting: bool = False) -> int:
     """Rows a step should learn from; never more than a quarter of what there is."""
-    table = BATCHES.get(task, BATCHES["chat"])
+    table = SORTING_BATCHES if sorting else WRITING_BATCHES
     size = next((size for below, size in table if rows < below), LARGEST_BATCH)
     return max(1, min(size, rows // 4))
 

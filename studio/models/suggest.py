@@ -187,7 +187,7 @@ def _fill_batch(draft: _Draft, card: BaseCard, facts: DataFacts, hardware: Hardw
     """The batch rows call for; divided, then checkpointed, until it fits."""
     recipe = draft.recipe
     training = recipe.training
-    wanted = practice.batch(facts.rows, recipe.task)
+    wanted = practice.batch(facts.rows, sorting=facts.labels > 0)
     open_batch = training.batch_size is None
     splittable = open_batch and training.gradient_accumulation_steps == 1
     if open_batch and not splittable:
@@ -235,8 +235,8 @@ def _fill_steps(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
         steps = math.ceil(max(1, facts.rows) / each) * count
         draft.fill("training.epochs", float(count), f"{steps:,} steps over {facts.rows:,} rows")
     pace = practice.PACES[training.preset]
-    rate = _two_digits(practice.rate(card.parameters, card.architecture, kind, recipe.task) * pace.rate)
-    draft.fill("training.learning_rate", rate, f"suggested for {_WORDS[kind]} on {facts.rows:,} rows")
+    rate = practice.rate(card.parameters, card.architecture, kind, sorting=facts.labels > 0) * pace.rate
+    draft.fill("training.learning_rate", _two_digits(rate), f"suggested for {_WORDS[kind]} on {facts.rows:,} rows")
     steps = planned_steps(training, facts.rows)
     interval = max(1, round(steps / practice.CHECKS_PER_RUN))
     checks = max(1, steps // interval)

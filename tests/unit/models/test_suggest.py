@@ -121,6 +121,15 @@ def test_short_memory_divides_the_batch_before_it_costs_time(cards, laptop):
     assert shortest.gradient_checkpointing == "on"
 
 
+@pytest.mark.parametrize(
+    ("rows", "labels", "batch"), [(150, 0, 8), (90, 0, 4), (90, 6, 8), (3_000, 0, 16), (20_000, 6, 32)]
+)
+def test_the_batch_suits_the_rows_whatever_the_task_is_called(cards, desktop, rows, labels, batch):
+    facts = DataFacts(rows=rows, lengths=(60,), labels=labels)
+    training = suggest.resolve(Recipe(task="of a plug-in"), cards.tiny, facts, desktop).training
+    assert training.batch_size * training.gradient_accumulation_steps == batch
+
+
 def test_without_validation_rows_the_run_does_not_wait_for_them(cards, laptop):
     recipe = Recipe()
     recipe.data.split.validation = 0
@@ -152,4 +161,7 @@ def test_a_fixed_number_of_steps_decides_the_passes(cards, laptop):
 
 def test_a_tiny_decoder_sorts_texts_with_smaller_steps_than_it_chats(cards, laptop):
     chat = suggest.resolve(Recipe(), cards.tiny, FACTS, laptop).training.learning_rate
-    assert suggest.resolve(Recipe(task="text_classification"), cards.tiny, FACTS, laptop).training.learning_rate < chat
+    sorting = replace(FACTS, labels=6)
+    assert (
+        suggest.resolve(Recipe(task="text_classification"), cards.tiny, sorting, laptop).training.learning_rate < chat
+    )
