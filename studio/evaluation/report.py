@@ -69,7 +69,8 @@ def evaluate_causal_lm(job: TrainJob, result: TrainResult) -> dict[str, Any]:
         job.run_dir, conversation_lines(rendered, tokens, base, tuned, base_likeness, tuned_likeness)
     )  # fmt: skip
     usable = bool(np.isfinite(values[1]))
-    verdict = loss_verdict(len(encoded), *np.exp(values).tolist(), gain) if usable else NO_NUMBERS
+    perplexity, _ = columns["perplexity"]
+    verdict = loss_verdict(len(encoded), float(perplexity[0]), float(perplexity[1]), gain) if usable else NO_NUMBERS
     return _report(job, len(encoded), CAUSAL_LM_METRICS, metrics, verdict, [*notes, *base_notes(job)])
 
 
@@ -97,14 +98,18 @@ def evaluate_classifier(job: TrainJob, result: TrainResult) -> dict[str, Any]:
         notes.append(f"{len(strange)} labels of these rows never occur in the rows learned from and count as missed.")
     labels = [*result.labels, *strange]
     truth = np.array([labels.index(example.get("label", "")) for example in examples])
-    answers = [np.nan_to_num(side, nan=-1.0).argmax(axis=1) for side in (base, tuned)]
     write_predictions(job.run_dir, label_lines(examples, labels, base, tuned))
-    report = _compare_classifiers(job, labels, truth, *answers, notes)
+    report = _compare_classifiers(job, labels, truth, _likeliest(base), _likeliest(tuned), notes)
     if not np.isfinite(tuned).all():
         report["verdict"] = NO_NUMBERS
         for entry in report["metrics"].values():
             entry["tuned"] = entry["difference"] = {"value": None, "low": None, "high": None}
     return report
+
+
+def _likeliest(probabilities: Array) -> Array:
+    """The label each row was given; numbers that are none never win."""
+    return np.nan_to_num(probabilities, nan=-1.0).argmax(axis=1)
 
 
 def _compare_classifiers(

@@ -20,7 +20,7 @@ from transformers.masking_utils import AttentionMaskInterface
 try:
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:  # torch < 2.10
-    varlen_attn = None
+    varlen_attn = None  # type: ignore[assignment]
 
 PACKED = "tailor_packed"
 PLAIN = "plain"
@@ -60,8 +60,8 @@ def packed_attention(
         # Short documents are two to three times as fast in float32, and 16-bit kernels are built and kept for every
         # length that occurs (1.5 MiB each), so that memory would grow all through the run.
         with torch.autocast("cpu", enabled=False):
-            parts = (x.float() for x in (query, key, value))
-            out = _one_by_one(*parts, doc_lens, causal, dropout, scaling, sliding_window, grouped)
+            q, k, v = query.float(), key.float(), value.float()
+            out = _one_by_one(q, k, v, doc_lens, causal, dropout, scaling, sliding_window, grouped)
         return out.to(query.dtype), None
     return _one_by_one(query, key, value, doc_lens, causal, dropout, scaling, sliding_window, grouped), None
 
@@ -116,9 +116,10 @@ def _varlen(
     boundaries = doc_lens.boundaries(query.device)
     longest = max(doc_lens)
     left = sliding_window - 1 if sliding_window and longest > sliding_window else -1
-    flat = [x[0].transpose(0, 1) for x in (query, key, value)]
-    return varlen_attn(
-        *flat,
+    out = varlen_attn(
+        query[0].transpose(0, 1),
+        key[0].transpose(0, 1),
+        value[0].transpose(0, 1),
         boundaries,
         boundaries,
         longest,
@@ -127,6 +128,8 @@ def _varlen(
         window_size=(left, 0 if causal else left),
         enable_gqa=grouped,
     )
+    assert isinstance(out, torch.Tensor)  # a pair comes only with return_aux
+    return out
 
 
 def _band(tokens: int, window: int | None, causal: bool, device: torch.device) -> torch.Tensor | None:
