@@ -87,9 +87,11 @@ class ExportStep:
     def _state(self, run: RunFolder, purpose: Purpose) -> dict[str, Any]:
         from studio.runs.exports import export_state
 
-        return dict(export_state(run, purpose.kind))  # type: ignore[arg-type]
+        return dict(export_state(run, purpose.kind))
 
-    def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+    def _tick(self, run_id: str | None, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+        if not run_id:
+            return None
         run = self.studio.run(run_id)
         recipe = run.recipe()
         states = [run_id, *({} if words.why_not(p, recipe) else self._state(run, p) for p in PURPOSES)]
@@ -107,7 +109,7 @@ class ExportStep:
         reason = words.why_not(purpose, recipe)
         if reason:
             raise ExportError("This cannot be made", reason, "Choose another purpose.")
-        start_export(run, purpose.kind)  # type: ignore[arg-type]
+        start_export(run, purpose.kind)
         return self._shown(run, recipe, purpose)
 
 

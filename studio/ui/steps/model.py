@@ -144,9 +144,11 @@ class ModelStep:
         note = gr.update(value="" if is_open else words.started_note(), visible=not is_open)
         return [measured, note, gr.update(visible=not is_open), *self.picker.reset(is_open), *updates]
 
-    def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+    def _tick(self, run_id: str | None, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
         """Only a counter, in a hidden part of the page; the redraw hangs on its change (a State does not tell of changes by a
         tick that goes past the queue)."""
+        if not run_id:
+            return None
         measured = self._round(run_id)
         return None if memory.get("measured") == measured else ({**memory, "measured": measured}, [measured])
 

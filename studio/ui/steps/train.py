@@ -120,7 +120,9 @@ class TrainStep:
         """How many runs go before this one."""
         return (self.studio.launcher.queue.position(run) or 0) if state.state == "queued" else 0
 
-    def _tick(self, run_id: str, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+    def _tick(self, run_id: str | None, memory: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+        if not run_id:
+            return None
         run = self.studio.run(run_id)
         seen: RunWatch = watch(run.events_path)
         state = run.state()
