@@ -19,7 +19,7 @@ def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Add one flag per setting to ``command``, whose last parameter ``settings`` receives those that were given as
     ``{"training": {"learning_rate": 1e-4}, …}``."""
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
-    flags = [(section, info) for section, model in SECTIONS.items() for info in _shown(model)]  # type: ignore[arg-type]
+    flags = [(section, info) for section, model in SECTIONS.items() for info in _shown(model)]
     names = {_parameter(section, info): (section, info.name) for section, info in flags}
 
     def wrapped(**given: Any) -> None:
@@ -48,7 +48,7 @@ def flag(field: str) -> str:
     section, _, name = field.rpartition(".")
     for known, model in SECTIONS.items():
         if known == section:
-            for info in describe(model):  # type: ignore[arg-type]
+            for info in describe(model):
                 if info.name == name:
                     return _flag(section, info)
     return field

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from studio.core.errors import FieldProblem, RecipeError
 from studio.core.options import Options, option, problems_of
@@ -346,7 +346,7 @@ def _refuse_nesting(text: str) -> None:
         return  # told by who reads it
 
 
-SECTIONS: dict[str, type[BaseModel]] = {
+SECTIONS: dict[str, type[Options]] = {
     "method": MethodOptions,
     "training": TrainingOptions,
     "data.split": SplitOptions,

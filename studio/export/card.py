@@ -176,7 +176,7 @@ def _recipe(source: Source) -> str:
     """Every resolved setting with the reason it has this value."""
     lines = ["| setting | value | why |", "| --- | --- | --- |"]
     for section, values in (("method", source.recipe.method), ("training", source.recipe.training)):
-        for info in describe(SECTIONS[section]):  # type: ignore[arg-type]
+        for info in describe(SECTIONS[section]):
             value = getattr(values, info.name)
             if value is None or (info.kind == "list" and not value) or _beside_the_point(info, source):
                 continue

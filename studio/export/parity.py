@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ExportError
+from studio.data.types import Message
 from studio.export.source import Source
 from studio.export.weights import load_exported, load_in_app, opened
 
@@ -66,10 +67,7 @@ def exported_answers(source: Source, folder: Path, dtype: str, reference: Answer
         model = load_exported(source, folder, dtype)
         if source.classifies:
             return _classify(source, model, tokenizer)
-        ids = [
-            tokenizer.apply_chat_template(source.messages(text), add_generation_prompt=True, return_dict=True)["input_ids"]
-            for text in source.inputs()
-        ]  # fmt: skip
+        ids = [_question_ids(tokenizer, source.messages(text)) for text in source.inputs()]
         return _chat(model, _short_enough(ids, model), reference)
 
 
@@ -143,6 +141,11 @@ def _classify(source: Source, model: Any, tokenizer: Any) -> Answers:
         answers.labels.append(str(model.config.id2label[int(probabilities.argmax())]))
         answers.numbers.append(probabilities.cpu())
     return answers
+
+
+def _question_ids(tokenizer: Any, messages: list[Message]) -> list[int]:
+    """As anyone who unpacks the export would ask: by the chat template that came with it."""
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
 
 
 def _short_enough(inputs: list[list[int]], model: Any) -> list[list[int]]:

@@ -146,7 +146,7 @@ class Source:
     @cached_property
     def splits(self) -> dict[str, dict[str, Any]]:
         """Split → {"rows", "sha256"} of the rows the run used."""
-        found = {}
+        found: dict[str, dict[str, Any]] = {}
         for name in SPLIT_NAMES:
             path = self.run_dir / "data" / f"{name}.jsonl"
             if path.is_file():

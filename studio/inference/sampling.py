@@ -15,7 +15,7 @@ from transformers import LogitsProcessor, TemperatureLogitsWarper, TopPLogitsWar
 from studio.inference.types import Sampling
 
 
-class SharedDice(LogitsProcessor):  # type: ignore[misc]
+class SharedDice(LogitsProcessor):
     """Turns scores into scores whose largest entry is the drawn token; the same draw for every row.
 
     Use with greedy decoding (``do_sample=False``). One instance serves one call of ``generate``.
@@ -48,7 +48,7 @@ class SharedDice(LogitsProcessor):  # type: ignore[misc]
             scores = self._top_p(input_ids, scores)
         # -log of an exponential variate is a Gumbel variate.
         noise = torch.empty(scores.shape[-1]).exponential_(generator=self._dice).clamp_min_(1e-30).log_().neg_()
-        return scores + noise.to(scores.device)
+        return scores + noise.to(scores.device)  # type: ignore[return-value]  # torch: any arithmetic is a plain Tensor
 
     def _penalised(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Tokens already in the row become less likely (Keskar et al. 2019, CTRL, equation in section 4.1)."""

@@ -72,7 +72,7 @@ class _Row:
         return shown, False
 
 
-class RowStream(StoppingCriteria):  # type: ignore[misc]
+class RowStream(StoppingCriteria):
     """Hands out the text of each row as it comes and says which rows have ended.
 
     Args:

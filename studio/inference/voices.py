@@ -132,7 +132,7 @@ def _load(path: Path, labels: tuple[str, ...], recipe: Recipe, quantised: bool =
     else:
         model = load_causal_lm(path, dtype=_dtype(recipe.training.precision), quantised=quantised)
     if not quantised:
-        model = model.to(_device())
+        model = model.to(_device())  # type: ignore[arg-type]  # transformers' wrapper loses self
     return model.eval()
 
 

@@ -227,13 +227,13 @@ def _bar(tell: Callable[[float], None]) -> type[Any]:
 
     done: dict[int, float] = {}
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self._counts_bytes = options.get("unit") == "B"
             options.pop("name", None)
             super().__init__(*arguments, **{**options, "disable": True})
 
-        def update(self, n: float | None = 1) -> None:  # type: ignore[override]
+        def update(self, n: float | None = 1) -> None:
             if self._counts_bytes:
                 done[id(self)] = done.get(id(self), 0.0) + (n or 0)
                 tell(max(done.values()))

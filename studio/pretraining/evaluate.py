@@ -65,7 +65,7 @@ class Base:
                 input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], max_new_tokens=max_new_tokens
             )
             for row in output[:, inputs["input_ids"].shape[1] :]:
-                answers.append(self.tokenizer.decode(row, skip_special_tokens=True).strip())
+                answers.append(str(self.tokenizer.decode(row, skip_special_tokens=True)).strip())
         return answers
 
     @torch.no_grad()

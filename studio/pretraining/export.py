@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig, LlamaForCausalLM
 
 from studio.core.errors import ExportError, ModelError
 from studio.pretraining.checkpoint import load_checkpoint, save_checkpoint
@@ -73,7 +73,7 @@ def adopt(settings: Settings, base: Path, work: Path, run: Path) -> None:
 
 
 @torch.no_grad()
-def _check(model: torch.nn.Module, folder: Path) -> None:
+def _check(model: LlamaForCausalLM, folder: Path) -> None:
     again = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, local_files_only=True).eval()
     ids = torch.arange(4, 68)[None] % model.config.vocab_size
     if not torch.equal(model(input_ids=ids).logits, again(input_ids=ids).logits):

@@ -45,7 +45,7 @@ def set_dropout(model: nn.Module, probability: float | None) -> None:
         if isinstance(module, nn.Dropout):
             module.p = probability
         if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = probability
+            module.attention_dropout = probability  # type: ignore[assignment]  # torch: only tensors and modules
 
 
 def learned_parameters(model: nn.Module) -> tuple[int, int]:

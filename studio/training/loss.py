@@ -63,7 +63,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad_output: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: torch.Tensor) -> Any:
         scaled = [None if g is None else g.mul_(grad_output.to(g.dtype)) for g in ctx.saved_tensors]
         return (*scaled, None, None, None)
 
@@ -86,7 +86,7 @@ class LogitsCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad_output: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: torch.Tensor) -> Any:
         (grad,) = ctx.saved_tensors
         return grad.mul_(grad_output.to(grad.dtype)), None, None
 
@@ -132,7 +132,7 @@ class HeadTap:
             return hidden if self.active and is_packed(inner) else original(hidden)
 
         self.active = True
-        self.head.forward = forward  # type: ignore[method-assign]
+        self.head.forward = forward  # type: ignore[assignment]  # this one module's own; remove() uncovers the class's
 
     def remove(self) -> None:
         """The model is itself again."""

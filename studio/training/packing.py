@@ -24,6 +24,8 @@ IGNORED = -100
 WINDOW_STEPS = 64
 """Rows are dealt within windows of this many steps: large enough to balance, small enough to stay random."""
 
+TokenIds = Sequence[int] | np.ndarray
+
 
 class Rows:
     """Token ids and targets of many rows in flat arrays (8 bytes a token).
@@ -31,7 +33,7 @@ class Rows:
     ``labels`` are aligned with ``ids``: :data:`IGNORED` where nothing is learned.
     """
 
-    def __init__(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> None:
+    def __init__(self, rows: Sequence[tuple[TokenIds, TokenIds]]) -> None:
         self.lengths = np.array([len(ids) for ids, _ in rows], dtype=np.int64)
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
         self.ids = np.empty(int(self.offsets[-1]), dtype=np.int32)
@@ -164,7 +166,7 @@ def deal(rows: Sequence[int], lengths: np.ndarray, bins: int) -> list[list[int]]
     return result
 
 
-class DocLengths(list):  # type: ignore[type-arg]
+class DocLengths(list):
     """Lengths of the documents of a flat sequence; travels to the attention as a keyword argument. A list of plain
     numbers, so that data loaders leave it alone; the boundaries on the device are made once a batch."""
 
@@ -231,7 +233,7 @@ def row_labels(batch: dict[str, Any]) -> dict[str, Any]:
     return {**batch, "labels": batch["labels"].max(dim=1).values}
 
 
-class PackDataset(Dataset):  # type: ignore[type-arg]
+class PackDataset(Dataset):
     """The plan as a data set of ready batches, made one at a time."""
 
     def __init__(self, packs: Sequence[Sequence[int]], build: Any) -> None:

@@ -68,7 +68,8 @@ def restore(model: Any, checkpoint: Path) -> None:
     if (checkpoint / "adapter_model.safetensors").is_file():
         from peft import set_peft_model_state_dict
 
-        result = set_peft_model_state_dict(model, load_file(checkpoint / "adapter_model.safetensors"))
+        # Any: peft's annotation names namedtuple, the function.
+        result: Any = set_peft_model_state_dict(model, load_file(checkpoint / "adapter_model.safetensors"))
         wrong = list(result.unexpected_keys)
     else:
         state = {}

@@ -213,10 +213,10 @@ def _quick_import() -> Iterator[None]:
     beside its own files at each import, parsing each of them; it lets that be for classes that have no file.
     """
 
-    def getfile(thing: Any) -> str:
-        if isinstance(thing, type) and thing.__module__.startswith("gradio."):
+    def getfile(object: Any) -> str:
+        if isinstance(object, type) and object.__module__.startswith("gradio."):
             raise OSError("no type stubs, thank you")
-        return real(thing)
+        return real(object)
 
     was_on, real = gc.isenabled(), inspect.getfile
     gc.disable()

@@ -155,7 +155,8 @@ def make_input(field: FormField) -> Any:
         case "choice":
             return gr.Dropdown(choices=choices(info, None), value=to_input(info, info.default), **common)
         case "slider":
-            return gr.Slider(info.minimum, info.maximum, value=info.default, step=0.01, buttons=[], **common)
+            low, high = info.minimum or 0.0, info.maximum or 1.0  # both are given, or it would be typed
+            return gr.Slider(low, high, value=info.default, step=0.01, buttons=[], **common)
         case "lines":
             return gr.Textbox(value="", lines=3, placeholder="One a line", **common)
     # Numbers too: gr.Number turns an empty value into 0 when it is mounted, and empty means "computed" here.

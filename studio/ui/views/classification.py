@@ -89,7 +89,7 @@ def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], side: Side) 
 
 def likeliest(result: dict[str, Any]) -> dict[str, str]:
     """Both models' answers to one text in words: ``{"base": "billing (41 %)", "tuned": …}``."""
-    said = {}
+    said: dict[str, str] = {}
     for side in SIDES:
         best = max(range(len(result["labels"])), key=lambda i: result[side][i])
         said[side] = f"{result['labels'][best]} ({result[side][best] * 100:.0f} %)"

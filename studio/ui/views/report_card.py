@@ -66,7 +66,7 @@ def error_bars(base: dict[str, Any], tuned: dict[str, Any], title: str = "") -> 
     if not known:
         return Safe("")
     ends = [
-        float(e.get(k) if isinstance(e.get(k), (int, float)) else e["value"])
+        float(e[k] if isinstance(e.get(k), (int, float)) else e["value"])
         for e in known
         for k in ("low", "value", "high")
     ]
