@@ -21,10 +21,14 @@ BATCH = 256
 
 
 def write_tokens(tokenizer: Tokenizer, documents: Iterable[Document], path: Path) -> int:
-    """Tokenise ``documents`` into ``path`` (uint16); returns the number of tokens."""
+    """Tokenise ``documents`` into ``path`` (uint16); returns the number of tokens.
+
+    The file is put in place whole: a training run that has the old one mapped keeps reading that.
+    """
     total = 0
     batch: list[str] = []
-    with path.open("wb") as file:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
 
         def flush() -> int:
             count = 0
@@ -39,7 +43,9 @@ def write_tokens(tokenizer: Tokenizer, documents: Iterable[Document], path: Path
             batch.append(render(document))
             if len(batch) >= BATCH:
                 total += flush()
-        return total + flush()
+        total += flush()
+    part.replace(path)
+    return total
 
 
 def read_tokens(path: Path) -> np.ndarray:

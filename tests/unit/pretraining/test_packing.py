@@ -9,7 +9,7 @@ import pytest
 
 from studio.core.errors import DataError
 from studio.pretraining.corpus import read_documents
-from studio.pretraining.packing import Mixture, read_tokens
+from studio.pretraining.packing import Mixture, read_tokens, write_tokens
 from studio.pretraining.tokenizer import END_OF_TEXT, load_tokenizer, render
 
 SOURCES = {"a": np.arange(1000, dtype=np.uint16), "b": np.arange(5000, 6000, dtype=np.uint16)}
@@ -61,3 +61,15 @@ def test_a_source_smaller_than_its_windows_is_refused() -> None:
 def test_tokens_that_are_not_there_name_the_step_to_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="tokenizer step"):
         read_tokens(tmp_path / "none.bin")
+
+
+def test_tokens_written_anew_leave_a_run_that_reads_the_old_ones_alone(tiny_work: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny_work / "tokenizer")
+    path = tmp_path / "train.bin"
+    write_tokens(tokenizer, [{"text": "The old miller walked to the river. " * 400}], path)
+    mapped = read_tokens(path)
+    before = mapped.tolist()
+    write_tokens(tokenizer, [{"text": "Short."}], path)
+    assert mapped.tolist() == before
+    assert len(read_tokens(path)) < len(before)
+    assert [file.name for file in tmp_path.iterdir()] == ["train.bin"]
