@@ -27,7 +27,6 @@ app = typer.Typer(
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", help="Folder that holds runs and models.", show_default=False)
 ]
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @app.callback(invoke_without_command=True)
@@ -55,14 +54,7 @@ def open_app(
     context.obj = workspace
     if context.invoked_subcommand:
         return
-    credentials = parse_auth(auth)
-    if host not in LOOPBACK and credentials is None:
-        raise StudioError(
-            "The studio stays on this machine",
-            f"Listening on {host} would let anybody on the network train models and read your data.",
-            "Add --auth user:password (or set TAILOR_AUTH), or leave --host out.",
-        )
-    _serve(Workspace.open(workspace), host, port, credentials, browser)
+    _serve(Workspace.open(workspace), host, port, parse_auth(auth), browser)
 
 
 def _serve(workspace: Workspace, host: str, port: int, credentials: tuple[str, str] | None, browser: bool) -> None:

@@ -21,6 +21,7 @@ from studio.core.errors import FieldProblem, RecipeError
 from studio.core.options import Options, option, problems_of
 
 RECIPE_VERSION = 1
+"""The form of the file. It rises when an older studio could not read a recipe rightly any more."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader, in C where PyYAML was built with it: the screens read a recipe often."""
 MAX_DEPTH = 100
@@ -251,7 +252,7 @@ class TrainingOptions(Options):
 class Recipe(Options):
     """Data + task + base + method + hyperparameters."""
 
-    version: Literal[1] = 1
+    version: int = Field(default=RECIPE_VERSION, ge=1, le=RECIPE_VERSION)
     name: str = Field(default="run", min_length=1, max_length=80)
     task: str = "chat"
     data: DataOptions = Field(default_factory=DataOptions)
@@ -284,6 +285,17 @@ class Recipe(Options):
         """
         if not isinstance(values, dict):
             raise RecipeError([FieldProblem("recipe", "This is not a recipe: a mapping of settings is expected.")])
+        version = values.get("version")
+        if isinstance(version, int) and version > RECIPE_VERSION:  # all else it may say differently, too
+            raise RecipeError(
+                [
+                    FieldProblem(
+                        "version",
+                        f"This recipe was written by a newer studio (form {version}; this one reads up to {RECIPE_VERSION}). "
+                        "Update Tailor Studio.",
+                    )
+                ]
+            )
         try:
             return cls.model_validate(values)
         except ValidationError as error:

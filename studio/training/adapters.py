@@ -48,12 +48,6 @@ def set_dropout(model: nn.Module, probability: float | None) -> None:
             module.attention_dropout = probability  # type: ignore[assignment]  # torch: only tensors and modules
 
 
-def learned_parameters(model: nn.Module) -> tuple[int, int]:
-    """(weights that learn, all weights)."""
-    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    return sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes)
-
-
 def base_dtype(method: MethodOptions, compute: torch.dtype) -> torch.dtype:
     """The type the base is loaded in: weights that learn stay in float32, a base beside an adapter needs not."""
     return compute if method.kind in ADAPTER_KINDS and compute == torch.bfloat16 else torch.float32

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import ipaddress
 import logging
 import os
 import shutil
@@ -108,9 +109,9 @@ def launch(
     """
     if not is_loopback(host) and not auth:
         raise StudioError(
-            "A password is needed",
-            f"{host} can be reached by other machines.",
-            "Give --auth user:password, or leave --host out to stay on this machine.",
+            "The studio stays on this machine",
+            f"Listening on {host or 'every address'} would let anybody on the network train models and read your data.",
+            "Add --auth user:password (or set TAILOR_AUTH), or leave --host out.",
         )
     studio = studio or StudioContext(workspace)
     uploads = _keep_uploads_in(workspace)
@@ -154,7 +155,13 @@ def launch(
 
 
 def is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    """Whether only this machine can reach ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def free_port(host: str, first: int, tries: int = 100) -> int:

@@ -1,7 +1,7 @@
 """Safe HTML in Python: whatever came from a person or a file is escaped before it reaches the page.
 
 The one rule: text goes through :func:`text` (or is put together by :func:`tag`, which does it), and never through
-an f-string. :func:`safe` marks what is already HTML.
+an f-string. :class:`Safe` marks what is already HTML.
 """
 
 from __future__ import annotations
@@ -15,14 +15,9 @@ _HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u
 
 
 class Safe(str):
-    """A string that is HTML already."""
+    """A string that is HTML already: markup this program wrote, never text that came from outside."""
 
     __slots__ = ()
-
-
-def safe(markup: str) -> Safe:
-    """Mark markup that this program wrote as HTML; never for text that came from outside."""
-    return Safe(markup)
 
 
 def clip(value: Any, limit: int = 300) -> str:

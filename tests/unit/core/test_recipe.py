@@ -43,6 +43,14 @@ def test_what_is_not_a_recipe_ends_in_a_message(text):
     assert caught.value.problems[0].message
 
 
+def test_a_recipe_of_a_newer_studio_is_refused_with_that_as_the_one_reason():
+    text = Recipe().to_yaml().replace("version: 1", "version: 2") + "new_setting: 1\n"
+    with pytest.raises(RecipeError, match="newer studio") as caught:
+        Recipe.from_yaml(text)
+    assert [problem.field for problem in caught.value.problems] == ["version"]
+    assert "Update Tailor Studio" in str(caught.value)
+
+
 def test_an_empty_section_means_the_defaults():
     assert Recipe.from_yaml("training:\nmethod:\n").training == Recipe().training
 

@@ -27,8 +27,9 @@ def test_another_host_needs_a_password(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "local"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("10.0.0.2", False)],
-)
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.0.0.2", True), ("0.0.0.0", False), ("10.0.0.2", False), ("", False),
+     ("127.0.0.1.example.org", False)],
+)  # fmt: skip
 def test_what_counts_as_this_machine(host: str, local: bool) -> None:
     assert is_loopback(host) is local
 

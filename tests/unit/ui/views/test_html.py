@@ -2,7 +2,7 @@
 
 import re
 
-from studio.ui.views.html import Safe, clip, join, safe, tag, text
+from studio.ui.views.html import Safe, clip, join, tag, text
 
 
 def tags_of(markup: str) -> set[str]:
@@ -25,7 +25,7 @@ def test_long_text_is_cut_with_an_ellipsis() -> None:
 
 
 def test_safe_markup_stays_and_text_is_escaped() -> None:
-    assert join(safe("<b>"), "<b>", None) == "<b>&lt;b&gt;"
+    assert join(Safe("<b>"), "<b>", None) == "<b>&lt;b&gt;"
     assert isinstance(text("a"), Safe)
 
 
