@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -37,6 +37,7 @@ class Launcher:
         tick_s: Seconds between two looks at the queue.
         grace_s: Seconds a worker may take to notice a request before the system asks it to end.
         kill_after_s: And after that, before it is ended.
+        before_start: Called when a run is about to start: who holds memory for nothing lets go of it.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class Launcher:
         tick_s: float = TICK_S,
         grace_s: float = GRACE_S,
         kill_after_s: float = KILL_AFTER_S,
+        before_start: Callable[[], None] = lambda: None,
     ) -> None:
         self.workspace = workspace
         self.queue = Queue(workspace)
         self.workers = Workers(workspace, self.queue, worker_command, grace_s=grace_s, kill_after_s=kill_after_s)
-        self._tick_s = tick_s
+        self._tick_s, self._before_start = tick_s, before_start
         self._closed = threading.Event()
         self._now = threading.Event()
         self._thread = threading.Thread(target=self._look_after, name="launcher", daemon=True)
@@ -218,6 +220,7 @@ class Launcher:
                 for run, state in active:
                     self.workers.insist(run, state)
                 if not active and self.queue.waiting():
+                    self._before_start()
                     active = self._start_next()
                 if not active:
                     self.workers.spare.keep_warm()

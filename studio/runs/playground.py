@@ -1,7 +1,7 @@
 """The app's end of the playground: questions to the process that holds the models. Never imports torch.
 
 The process (:mod:`studio.runs.playground_process`) is started with the first question and again after it ended (idle, out
-of memory, killed); it ends with the app.
+of memory, killed) or when the run's model is another one by now; it ends with the app.
 """
 
 from __future__ import annotations
@@ -146,6 +146,10 @@ class Playground:
     def close(self) -> None:
         """End the process; the memory is free when this returns."""
         self.process.close()
+
+    def close_if_idle(self) -> bool:
+        """End the process unless it is answering; whether it is gone."""
+        return self.process.close_if_idle()
 
 
 def _answer(reply: dict[str, Any], so_far: dict[str, str], notes: list[str]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""The process behind a playground: started with the first question, asked line by line, replaced when it has ended. Never
-imports torch.
+"""The process behind a playground: started with the first question, asked line by line, replaced when it has ended or
+when the run has another model by now. Never imports torch.
 
 One question at a time: a second browser's waits for the first one's answer.
 """
@@ -19,6 +19,9 @@ from typing import Any
 from studio.core.errors import RunError, StudioError
 from studio.runs import processes
 
+Stamp = tuple[tuple[str, int, int], ...]
+"""What tells one model folder from another: name, size and time of each of its files."""
+
 
 class PlaygroundProcess:
     """Questions go in as JSON lines and replies come out (the protocol stands in ``studio.runs.playground_server``).
@@ -35,6 +38,7 @@ class PlaygroundProcess:
         self._busy = threading.Lock()
         self._guard = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._stamp: Stamp = ()
         self._replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._over = threading.Event()
         self._number = 0
@@ -124,16 +128,18 @@ class PlaygroundProcess:
         """End the process; the memory is free when this returns."""
         with self._guard:
             process, self._process = self._process, None
-        if process is None:
-            return
-        with suppress(OSError):
-            if process.stdin:
-                process.stdin.close()
+        if process is not None:
+            _end(process)
+
+    def close_if_idle(self) -> bool:
+        """End the process unless it is answering; whether it is gone."""
+        if not self._busy.acquire(blocking=False):
+            return False
         try:
-            process.wait(timeout=3)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self.close()
+        finally:
+            self._busy.release()
+        return True
 
     def _begin(self, question: dict[str, Any], token: str) -> int:
         """Send the question, to a fresh process if the last one has ended, even in this very moment."""
@@ -149,8 +155,14 @@ class PlaygroundProcess:
         raise _gone(None)
 
     def _ensure_process(self) -> None:
+        """A process that holds the model as it is now: a run that was resumed has another one than it had before."""
+        stamp = model_stamp(self._run_dir / "model")
         if self._process is not None and self._alive(self._process):
-            return
+            # No stamp at all: the folder is just being put in place, or gone; the next question will see.
+            if not stamp or stamp == self._stamp:
+                return
+            _end(self._process)
+            self._process = None
         if not (self._run_dir / "state.json").is_file():
             raise RunError("This run is gone", f"“{self._run_dir.name}” is no longer there.", "Choose another run.")
         with (self._run_dir / "playground.log").open("wb") as log:
@@ -161,7 +173,7 @@ class PlaygroundProcess:
         replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         over = threading.Event()
         threading.Thread(target=_listen, args=(process, replies, over), name="playground", daemon=True).start()
-        self._process, self._replies, self._over = process, replies, over
+        self._process, self._replies, self._over, self._stamp = process, replies, over, stamp
 
     def _alive(self, process: subprocess.Popen[str]) -> bool:
         """Not yet ended; one that has closed its end of the talk is about to."""
@@ -186,6 +198,26 @@ class PlaygroundProcess:
             return process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             return None
+
+
+def model_stamp(folder: Path) -> Stamp:
+    """Empty when there is no such folder."""
+    try:
+        facts = [(path.name, path.stat()) for path in folder.iterdir()]
+    except OSError:
+        return ()
+    return tuple(sorted((name, fact.st_size, fact.st_mtime_ns) for name, fact in facts))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with suppress(OSError):
+        if process.stdin:
+            process.stdin.close()
+    try:
+        process.wait(timeout=3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _listen(

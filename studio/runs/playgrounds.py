@@ -36,9 +36,15 @@ class PlaygroundPool:
             loaded = [p for p in self._open.values() if p.loaded and p is not playground]
             spare = loaded[: max(0, len(loaded) - self._max_loaded + 1)]
         for other in spare:
-            if not other.busy:
-                other.close()
+            other.close_if_idle()
         return playground
+
+    def free_memory(self) -> None:
+        """End those that are not answering just now, for a run that is about to start."""
+        with self._lock:
+            loaded = [playground for playground in self._open.values() if playground.loaded]
+        for playground in loaded:
+            playground.close_if_idle()
 
     def close(self, run_id: str | None = None) -> None:
         """End one playground, or all."""

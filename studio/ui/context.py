@@ -43,7 +43,7 @@ class StudioContext:
             if self._launcher is None:
                 from studio.runs.launcher import Launcher
 
-                self._launcher = Launcher(self.workspace)
+                self._launcher = Launcher(self.workspace, before_start=self._free_memory)
             return self._launcher
 
     def run(self, run_id: str | None) -> RunFolder:
@@ -128,6 +128,11 @@ class StudioContext:
         """End the playground of a run, if there is one, and free its memory."""
         if self._playgrounds is not None:
             self._playgrounds.close(run_id)
+
+    def _free_memory(self) -> None:
+        """The models of idle playgrounds make room for a run that is about to start."""
+        if self._playgrounds is not None:
+            self._playgrounds.free_memory()
 
     def warm(self) -> None:
         """Import what the first click needs, and start the scheduler and the spare worker; called in the background

@@ -23,6 +23,14 @@ def test_a_queued_run_is_started_and_finishes(workspace, launch):
     wait_for(lambda: state_of(run) == "finished")
 
 
+def test_who_holds_memory_for_nothing_is_told_before_a_run_starts(workspace, launch):
+    run = prepared(workspace)
+    seen = []
+    launch(before_start=lambda: seen.append(state_of(run))).enqueue(run)
+    wait_for(lambda: state_of(run) == "finished")
+    assert seen == ["queued"]
+
+
 def test_runs_go_one_at_a_time_oldest_first(workspace, launch):
     launcher = launch()
     runs = [prepared(workspace, name, steps=8, step_s=0.02) for name in ("c", "a", "b")]

@@ -1,6 +1,7 @@
 """The app's end of the playground, with a process whose models echo."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,6 +178,29 @@ def test_a_process_killed_between_questions_is_replaced(playground):
     assert list(playground.chat(ask("hi")))[-1]["base"] == "hi0 hi1 "
 
 
+def test_a_run_that_has_another_model_by_now_is_answered_by_that_one(playground):
+    model = playground.run_dir / "model"
+    model.mkdir()
+    (model / "adapter_model.safetensors").write_bytes(b"stopped early")
+    list(playground.chat(ask("hi")))
+    first = pid_of(playground)
+    list(playground.chat(ask("hi")))
+    assert pid_of(playground) == first
+    # Resumed and finished: built beside and renamed into place, as training does.
+    resumed = model.with_name(".model.new")
+    resumed.mkdir()
+    (resumed / "adapter_model.safetensors").write_bytes(b"stopped later")
+    shutil.rmtree(model)
+    list(playground.chat(ask("hi")))
+    assert pid_of(playground) == first, "between the two there is no model to change to"
+    resumed.replace(model)
+    chunks = list(playground.chat(ask("hi")))
+    assert chunks[0]["status"] == "Loading the models."
+    assert chunks[-1]["base"] == "hi0 hi1 "
+    assert pid_of(playground) != first
+    assert not processes.alive(first, None)
+
+
 def test_what_a_library_prints_does_not_disturb(playground):
     assert list(playground.chat(ask("print")))[-1]["base"] == "print0 print1 "
     assert "a library talks" in (playground.run_dir / "playground.log").read_text()
@@ -197,6 +221,17 @@ def test_closing_ends_the_process_even_amid_an_answer(playground):
     playground.close()
     assert not processes.alive(pid, None)
     assert len(list(stream)) < 400
+
+
+def test_only_an_idle_process_makes_room(playground):
+    stream = playground.chat(ask("slow"))
+    list(islice(stream, 3))
+    assert not playground.close_if_idle()
+    assert playground.loaded
+    stream.close()
+    assert playground.close_if_idle()
+    assert not playground.loaded
+    assert list(playground.chat(ask("hi")))[-1]["base"] == "hi0 hi1 "
 
 
 def test_the_process_ends_with_the_app(workspace):
@@ -240,3 +275,17 @@ def test_the_pool_holds_so_many_and_no_more(workspace):
     assert not second.loaded
     with pytest.raises(RunError):
         pool.get("nowhere")
+
+
+def test_the_pool_frees_the_memory_of_those_that_are_not_answering(workspace):
+    runs = [prepared(workspace, name) for name in "ab"]
+    pool = PlaygroundPool(workspace, max_loaded=2, make=lambda path: Playground(path, command=COMMAND))
+    idle, answering = (pool.get(run.id) for run in runs)
+    list(idle.chat(ask("hi")))
+    stream = answering.chat(ask("slow"))
+    list(islice(stream, 3))
+    pool.free_memory()
+    assert not idle.loaded
+    assert answering.loaded
+    stream.close()
+    pool.close()
