@@ -1,7 +1,7 @@
 """The command line: the same engine as the browser, for a terminal. ``studio`` alone opens the app.
 
 studio [--host … --port … --auth user:password --workspace DIR]
-studio demo | train RECIPE | check DATA | runs | export RUN | chat RUN
+studio demo | train RECIPE | check DATA | runs | fetch BASE | export RUN | chat RUN
 """
 
 from __future__ import annotations

@@ -209,6 +209,18 @@ def runs(context: typer.Context, workspace: WorkspaceOption = None) -> None:
 
 
 @app.command()
+def fetch(
+    context: typer.Context,
+    base: Annotated[str, typer.Argument(help="A base of the catalogue, or a Hub id (organisation/name).")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Download a base model, so that it can be tuned, compared and exported here without a network."""
+    from studio.cli.follow import fetch_with_progress
+
+    typer.echo(str(fetch_with_progress(base, _workspace(context, workspace))))
+
+
+@app.command()
 def export(
     context: typer.Context,
     run: Annotated[str, typer.Argument(help="Name of a run; see `studio runs`.")],

@@ -182,6 +182,28 @@ def export_with_progress(run: RunFolder, kind: str, out: Path | None = None) -> 
     return path
 
 
+def fetch_with_progress(base: str, workspace: Workspace) -> Path:
+    """
+    Raises:
+        ModelError: there is no such base, no network, or its makers want a login.
+    """
+    from studio.models.catalogue import find
+    from studio.models.fetch import fetch
+
+    errors = Console(stderr=True, highlight=False)
+    card = find(base, workspace)
+    if card.path is not None:
+        errors.print(f"{escape(card.title)} is on this machine already.")
+        return card.path
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=errors) as progress:
+        bar = progress.add_task("asking the Hub", total=1.0)
+
+        def tell(sentence: str, share: float) -> None:
+            progress.update(bar, completed=share, description=escape(sentence))
+
+        return fetch(card, workspace, tell)
+
+
 def converse(run: RunFolder, questions: Iterator[str], sampling: dict[str, Any]) -> None:
     """Ask both models each question, side by side.
 

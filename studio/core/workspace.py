@@ -45,6 +45,16 @@ class Workspace:
             ) from None
         return workspace
 
+    @classmethod
+    def around(cls, run_dir: Path) -> Workspace:
+        """The workspace a run's folder lies in; the default one for a folder that was carried elsewhere.
+
+        Raises:
+            StudioError: the default one cannot be made or written.
+        """
+        parent = run_dir.resolve().parent
+        return cls.open(parent.parent if parent.name == "runs" else None)
+
     @property
     def runs_dir(self) -> Path:
         return self.root / "runs"

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from studio.core.errors import ExportError, StudioError
+from studio.core.errors import ExportError, ModelError, StudioError
 from studio.core.recipe import SPLIT_NAMES, Recipe
+from studio.core.workspace import Workspace
 from studio.data.types import Example, Message
 from studio.models import catalogue, folder, weights
 from studio.models.fetch import is_hub_id
@@ -51,7 +52,7 @@ class Source:
             raise ExportError(
                 "The model cannot be read", "Its note of how it came about (tailor.json) is missing.", _TRAIN_AGAIN
             ) from None
-        return cls(run_dir, recipe, tailor, _base_path(recipe, tailor))
+        return cls(run_dir, recipe, tailor, _base_path(run_dir, recipe, tailor))
 
     @property
     def model_dir(self) -> Path:
@@ -165,17 +166,14 @@ class Source:
         return recipe
 
 
-def _base_path(recipe: Recipe, tailor: dict[str, Any]) -> Path:
-    places = [tailor.get("base_path"), recipe.base.path]
-    places += [card.path for card in catalogue.catalogue() if card.id == recipe.base.id]
-    for place in places:
+def _base_path(run_dir: Path, recipe: Recipe, tailor: dict[str, Any]) -> Path:
+    for place in (tailor.get("base_path"), recipe.base.path):
         if place and (Path(place) / "config.json").is_file():
             return Path(place)
-    raise ExportError(
-        "The base model is gone",
-        f"“{recipe.base.id}” is no longer where it was when the run was trained.",
-        "Choose it again under Model, so that it is downloaded, then export once more.",
-    )
+    try:
+        return catalogue.folder_of(recipe.base.id, Workspace.around(run_dir))
+    except ModelError as error:
+        raise ExportError(error.title, error.what_happened, error.what_to_do, code=error.code) from None
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -143,6 +143,22 @@ def find(base_id: str, workspace: Workspace) -> BaseCard:
     raise _unknown(wanted)
 
 
+def folder_of(base_id: str, workspace: Workspace) -> Path:
+    """Where the base a recipe names lies on this machine. Asks nobody, unlike :func:`find`.
+
+    Raises:
+        ModelError: it is not here; the text names the command that brings it.
+    """
+    wanted = base_id.strip()
+    for card in _catalogue():
+        if wanted and wanted in (card.id, card.hub_id):
+            return fetch.local_folder(card, workspace)
+    folder = _folder(wanted) or (fetch.downloaded(wanted, workspace) if fetch.is_hub_id(wanted) else None)
+    if folder is None or not (folder / "config.json").is_file():
+        raise fetch.not_here(wanted, workspace)
+    return folder
+
+
 def _folder(wanted: str) -> Path | None:
     """The path that ``wanted`` means, if it means one rather than an id."""
     try:

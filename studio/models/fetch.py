@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from studio.core.errors import ModelError
 from studio.core.hardware import GIB, free_disk_gib
-from studio.core.workspace import Workspace
+from studio.core.workspace import Workspace, default_workspace
 from studio.models.folder import (
     SOURCE_FILE,
     check_config,
@@ -28,11 +29,21 @@ from studio.models.folder import (
 )
 from studio.models.types import BaseCard
 
-__all__ = ["describe", "fetch", "inspect_folder", "is_hub_id", "is_local", "local_folder"]
+__all__ = [
+    "describe",
+    "downloaded",
+    "fetch",
+    "inspect_folder",
+    "is_hub_id",
+    "is_local",
+    "local_folder",
+    "not_here",
+]
 
 Progress = Callable[[str, float], None]
 TIMEOUT_S = 5.0
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_CATALOGUE_ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 _OTHERS = frozenset({
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -60,12 +71,28 @@ def local_folder(card: BaseCard, workspace: Workspace) -> Path:
     """
     folder = _found(card, workspace)
     if folder is None:
-        raise ModelError(
-            "This base is not on this machine yet",
-            f"{card.title} has not been downloaded.",
-            "Download it first, or choose the base that comes with the studio.",
-        )
+        raise not_here(card.id, workspace)
     return folder
+
+
+def not_here(base_id: str, workspace: Workspace) -> ModelError:
+    """The error for a base that a run stands on and that this machine lacks, with the command that brings it."""
+    if not (is_hub_id(base_id) or _CATALOGUE_ID.fullmatch(base_id)):
+        return ModelError(
+            "The base model is not on this machine",
+            f"The run was tuned from the folder “{base_id}”, and no model lies there.",
+            "Copy that folder to the same place on this machine, then try again.",
+            code="not_here",
+        )
+    command = f"studio fetch {base_id}"
+    if workspace.root != default_workspace().resolve():
+        command += f" --workspace {shlex.quote(str(workspace.root))}"
+    return ModelError(
+        "The base model is not on this machine",
+        f"“{base_id}” has not been downloaded here.",
+        f"Download it with “{command}” in a terminal, then try again.",
+        code="not_here",
+    )
 
 
 def fetch(card: BaseCard, workspace: Workspace, progress: Progress) -> Path:
@@ -112,7 +139,7 @@ def describe(hub_id: str, workspace: Workspace) -> BaseCard:
     Raises:
         ModelError: see :func:`fetch`.
     """
-    folder = _downloaded(hub_id, workspace)
+    folder = downloaded(hub_id, workspace)
     if folder is not None:
         values = asdict(inspect_folder(folder))
         return BaseCard(**{**values, "id": hub_id, "hub_id": hub_id, "title": hub_id.partition("/")[2]})
@@ -163,14 +190,14 @@ def _describe_remote(hub_id: str, workspace: Workspace) -> BaseCard:
 def _found(card: BaseCard, workspace: Workspace) -> Path | None:
     if card.path is not None:
         return card.path if (card.path / "config.json").is_file() else None
-    return _downloaded(card.hub_id, workspace) if card.hub_id else None
+    return downloaded(card.hub_id, workspace) if card.hub_id else None
 
 
 def _target(hub_id: str, workspace: Workspace) -> Path:
     return workspace.models_dir / hub_id.replace("/", "--")
 
 
-def _downloaded(hub_id: str, workspace: Workspace) -> Path | None:
+def downloaded(hub_id: str, workspace: Workspace) -> Path | None:
     """A complete copy in the workspace or in this machine's Hugging Face cache."""
     folder = _target(hub_id, workspace)
     if (folder / SOURCE_FILE).is_file():

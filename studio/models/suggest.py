@@ -132,15 +132,15 @@ def _fill_length(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
     longest = ordered[-1]
     whole = longest <= practice.LENGTH_SLACK * common
     wanted = longest if whole else common
+    # Until the base is here its tokenizer is not either, and the embedded one counts in its place.
+    has = f"has {longest:,} tokens" if card.path else f"has about {longest:,} tokens"
     rounded = math.ceil(max(wanted, 8) / practice.LENGTH_STEP) * practice.LENGTH_STEP
     if rounded > card.context:
-        draft.fill(
-            "training.max_length", card.context, f"all this base can read; your longest row has {longest:,} tokens"
-        )
+        draft.fill("training.max_length", card.context, f"all this base can read; your longest row {has}")
     elif whole:
-        draft.fill("training.max_length", rounded, f"your longest row has {longest:,} tokens")
+        draft.fill("training.max_length", rounded, f"your longest row {has}")
     else:
-        draft.fill("training.max_length", rounded, f"99 of 100 rows fit whole; the longest has {longest:,} tokens")
+        draft.fill("training.max_length", rounded, f"99 of 100 rows fit whole; the longest {has}")
 
 
 # -- the method -------------------------------------------------------------------------------------------------------

@@ -10,12 +10,6 @@ from studio.core.workspace import Workspace
 from studio.runs.folder import RunFolder
 
 
-def workspace_of(run: RunFolder) -> Workspace:
-    """The workspace the run lies in; the default one for a run folder that was carried elsewhere."""
-    parent = run.path.resolve().parent
-    return Workspace.open(parent.parent if parent.name == "runs" else None)
-
-
 def base_folder(
     run: RunFolder, recipe: Recipe | None = None, progress: Callable[[str, float], None] | None = None
 ) -> Path:
@@ -31,9 +25,10 @@ def base_folder(
     recipe = recipe or run.recipe()
     if recipe.base.path and (Path(recipe.base.path) / "config.json").is_file():
         return Path(recipe.base.path)
-    from studio.models.catalogue import find
-    from studio.models.fetch import fetch, local_folder
+    from studio.models.catalogue import find, folder_of
+    from studio.models.fetch import fetch
 
-    workspace = workspace_of(run)
-    card = find(recipe.base.id, workspace)
-    return fetch(card, workspace, progress) if progress else local_folder(card, workspace)
+    workspace = Workspace.around(run.path)
+    if progress is None:
+        return folder_of(recipe.base.id, workspace)
+    return fetch(find(recipe.base.id, workspace), workspace, progress)

@@ -24,6 +24,7 @@ from studio.core.recipe import Recipe
 from studio.export import archive, artefacts, weights
 from studio.export import source as sources
 from studio.export.artefacts import export
+from studio.models.folder import SOURCE_FILE
 
 TEXTS = {"README.md", "recipe.yaml", "try_it.py", "environment.txt"}
 
@@ -225,8 +226,23 @@ def test_a_base_that_is_gone(make_run):
     recipe = Recipe.load(run / "recipe.yaml")
     recipe.base.id, recipe.base.path = "someone/gone", None
     recipe.save(run / "recipe.yaml")
-    with pytest.raises(ExportError, match="base model is gone"):
+    with pytest.raises(ExportError, match="studio fetch someone/gone"):
         export(run, "merged")
+
+
+def test_a_run_from_another_machine_finds_its_base_where_it_was_downloaded(make_run, tmp_path):
+    carried = tmp_path / "workspace" / "runs" / "carried"
+    shutil.copytree(make_run(), carried)
+    tailor = json.loads((carried / "model" / "tailor.json").read_text())
+    (carried / "model" / "tailor.json").write_text(json.dumps(tailor | {"base_path": "/elsewhere"}))
+    recipe = Recipe.load(carried / "recipe.yaml")
+    recipe.base.id, recipe.base.path = "someone/base", "/elsewhere"
+    recipe.save(carried / "recipe.yaml")
+    fetched = tmp_path / "workspace" / "models" / "someone--base"
+    fetched.mkdir(parents=True)
+    (fetched / "config.json").write_text("{}")
+    (fetched / SOURCE_FILE).write_text("{}")
+    assert sources.Source.open(carried).base_path == fetched
 
 
 def test_a_full_disk_is_told_before_anything_is_written(make_run, monkeypatch):

@@ -9,7 +9,8 @@ import pytest
 
 from studio.core.errors import ModelError
 from studio.models import fetch as fetching
-from studio.models.fetch import describe, fetch, is_hub_id, is_local, local_folder
+from studio.models.catalogue import folder_of
+from studio.models.fetch import describe, fetch, is_hub_id, is_local, local_folder, not_here
 from studio.models.types import BaseCard
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -210,6 +211,25 @@ def test_a_copy_that_is_not_complete_is_not_used(workspace):
     assert not is_local(hub_card(), workspace)
     with pytest.raises(ModelError, match="not been downloaded"):
         local_folder(hub_card(), workspace)
+
+
+def test_a_base_that_is_not_here_comes_with_the_command_that_brings_it(workspace, monkeypatch):
+    said = not_here("org/tiny", workspace).what_to_do
+    assert f"“studio fetch org/tiny --workspace {workspace.root}”" in said
+    monkeypatch.setenv("TAILOR_WORKSPACE", str(workspace.root))
+    assert "“studio fetch org/tiny”" in not_here("org/tiny", workspace).what_to_do
+    assert "Copy that folder" in not_here("/home/ann/models/own", workspace).what_to_do
+
+
+def test_where_a_base_lies_is_found_without_asking_the_hub(hub, workspace):
+    with pytest.raises(ModelError, match="studio fetch org/tiny"):
+        folder_of("org/tiny", workspace)
+    assert hub.asked == []
+    folder = fetch(hub_card(), workspace, lambda text, share: None)
+    hub.asked.clear()
+    assert folder_of("org/tiny", workspace) == folder
+    assert folder_of(str(folder), workspace) == folder
+    assert hub.asked == []
 
 
 def test_a_folder_that_is_gone_is_not_local(workspace, tmp_path):

@@ -165,3 +165,10 @@ def test_a_tiny_decoder_sorts_texts_with_smaller_steps_than_it_chats(cards, lapt
     assert (
         suggest.resolve(Recipe(task="text_classification"), cards.tiny, sorting, laptop).training.learning_rate < chat
     )
+
+
+def test_rows_counted_with_another_tokenizer_are_said_to_be_counted_so(cards, laptop, tmp_path):
+    there, away = (replace(cards.small, path=path) for path in (tmp_path, None))
+    reasons = [suggest.resolve(Recipe(), c, FACTS, laptop).reasons["training.max_length"] for c in (there, away)]
+    assert reasons[0].endswith("your longest row has 91 tokens")
+    assert reasons[1].endswith("your longest row has about 91 tokens")
