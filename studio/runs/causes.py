@@ -1,24 +1,11 @@
-"""Why a process of ours gave up, as far as the error itself tells; torch's own kinds are known without importing it."""
+"""Why a process of ours gave up, in the person's words."""
 
 from __future__ import annotations
 
 import errno
 
 from studio.core.errors import RunError, StudioError
-
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Memory of the machine or of a graphics card (torch raises kinds of ``RuntimeError``)."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_WORDS)
-    )
-
-
-def is_disk_full(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+from studio.core.limits import is_disk_full, is_out_of_memory
 
 
 def in_words(error: BaseException) -> StudioError | None:

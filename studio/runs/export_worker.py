@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ExportError, StudioError
+from studio.core.limits import is_disk_full, is_out_of_memory
 from studio.runs import processes
-from studio.runs.causes import is_disk_full, is_out_of_memory
 from studio.runs.exports import NONE, state_path
 from studio.runs.folder import RunFolder
 from studio.runs.json_files import write_json

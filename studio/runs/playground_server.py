@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from studio.core.errors import RunError, StudioError
+from studio.core.limits import is_out_of_memory
 from studio.runs import processes
-from studio.runs.causes import is_out_of_memory
 
 IDLE_MINUTES = 15.0
 

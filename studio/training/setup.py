@@ -13,6 +13,7 @@ import transformers
 
 from studio.core.errors import RunError
 from studio.core.hardware import Hardware, detect
+from studio.core.limits import is_out_of_memory
 from studio.core.recipe import Recipe
 from studio.training.adapters import Purpose, apply_method, set_dropout
 
@@ -85,19 +86,10 @@ def told_plainly(recipe: Recipe) -> Iterator[None]:
     """Out of memory, on a GPU or not, as a :class:`RunError` that says what to do."""
     try:
         yield
-    except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, OSError) as error:
         if not is_out_of_memory(error):
             raise
         raise out_of_memory(recipe) from error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in text for words in ("not enough memory", "out of memory", "can't allocate memory", "alloc_cpu")
-    )
 
 
 def out_of_memory(recipe: Recipe) -> RunError:
