@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test lint setup setup-dev browser screenshots bench clean
+.PHONY: run test lint setup setup-dev browser screenshots docs bench clean
 
 run: $(VENV)/.ready
 	$(VENV)/bin/studio $(ARGS)
@@ -37,6 +37,9 @@ browser:
 
 screenshots: $(VENV)/.ready-dev browser
 	$(PY) -m tests.ui.screenshots
+
+docs: $(VENV)/.ready-dev
+	$(PY) -m studio.cli.settings_page
 
 bench: $(VENV)/.ready-dev
 	$(PY) -m tests.bench.train_throughput

@@ -12,7 +12,9 @@ from studio.core.errors import FieldProblem
 from studio.core.options import OptionInfo, Options, describe
 from studio.core.recipe import SECTIONS
 
-_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "choice": str, "list": str}
+_TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "choice": str, "list": list[str]}
+PANELS = {"method": "Method", "training": "Training", "data": "Data", "data.split": "Split"}
+"""The heading under which a section's settings stand in the help."""
 
 
 def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -26,7 +28,7 @@ def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
         settings: dict[str, dict[str, Any]] = {}
         for parameter, (section, name) in names.items():
             value = given.pop(parameter)
-            if value is not None:
+            if value not in (None, []):  # a repeatable flag that was not given may come as an empty list
                 settings.setdefault(section, {})[name] = value
         command(**given, settings=settings)
 
@@ -60,7 +62,7 @@ def told(problems: list[FieldProblem]) -> list[FieldProblem]:
 
 
 def _shown(model: type[Options]) -> list[OptionInfo]:
-    return [info for info in describe(model) if info.tier != "internal" and info.kind != "list"]
+    return [info for info in describe(model) if info.tier != "internal"]
 
 
 def _parameter(section: str, info: OptionInfo) -> str:
@@ -68,8 +70,11 @@ def _parameter(section: str, info: OptionInfo) -> str:
 
 
 def _flag(section: str, info: OptionInfo) -> str:
-    """Names that mean something else in another section carry theirs in front (``--split-seed``, ``--lora-dropout``)."""
+    """Names that mean something else in another section carry theirs in front (``--split-seed``, ``--adapter-dropout``);
+    a list is one item a flag (``--sample-prompt``)."""
     name = info.name.replace("_", "-")
+    if info.kind == "list":
+        name = name.removesuffix("s")
     if section == "data.split":
         return f"--split-{name}"
     if section == "method":
@@ -87,10 +92,13 @@ def _annotation(section: str, info: OptionInfo) -> Any:
     help_text = f"{info.title}. {info.help}"
     if info.choices:
         help_text += f" One of: {', '.join(info.choices)}."
-    if info.default is not None and info.default != "":
+    if info.kind == "str" and info.optional:
+        help_text += ' "" for none.'
+    if info.kind == "list":
+        help_text += " May be repeated."
+    elif info.default is not None and info.default != "":
         help_text += f" Default: {info.default}."
-    panel = {"method": "Method", "training": "Training", "data.split": "Split"}[section]
     return Annotated[
         _TYPES[info.kind] | None,
-        typer.Option(_flag(section, info), help=help_text, rich_help_panel=panel, show_default=False),
+        typer.Option(_flag(section, info), help=help_text, rich_help_panel=PANELS[section], show_default=False),
     ]

@@ -43,7 +43,6 @@ class AppliedFix(Options):
 
     check: str
     fix: str
-    params: dict[str, Any] = Field(default_factory=dict)
 
 
 class SplitOptions(Options):
@@ -361,6 +360,7 @@ def _refuse_nesting(text: str) -> None:
 SECTIONS: dict[str, type[Options]] = {
     "method": MethodOptions,
     "training": TrainingOptions,
+    "data": DataOptions,
     "data.split": SplitOptions,
 }
 """The groups of settings a form or a command line shows, by their dotted place in the recipe."""

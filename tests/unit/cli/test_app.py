@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from studio.cli.app import app, parse_auth
-from studio.cli.flags import flag
+from studio.cli.flags import flag, with_setting_flags
 from studio.core.errors import StudioError
 from studio.core.options import describe
 from studio.core.recipe import SECTIONS
@@ -26,8 +27,22 @@ def test_every_setting_is_a_flag_of_train():
     text = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
     for section, model in SECTIONS.items():
         for info in describe(model):
-            if info.kind != "list":
-                assert flag(f"{section}.{info.name}") in text, info.name
+            assert flag(f"{section}.{info.name}") in text, info.name
+
+
+def test_a_list_is_a_flag_given_several_times_and_the_system_prompt_is_one_too():
+    got = []
+
+    @with_setting_flags
+    def command(*, settings: dict[str, dict[str, object]]) -> None:
+        got.append(settings)
+
+    plain = typer.Typer()
+    plain.command()(command)
+    given = ["--sample-prompt", "One?", "--sample-prompt", "Two?", "--system-prompt", "Be brief."]
+    assert CliRunner().invoke(plain, given).exit_code == 0
+    assert CliRunner().invoke(plain, []).exit_code == 0
+    assert got == [{"training": {"sample_prompts": ["One?", "Two?"]}, "data": {"system_prompt": "Be brief."}}, {}]
 
 
 def test_flags_do_not_clash():
