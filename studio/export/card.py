@@ -102,12 +102,13 @@ def _what_it_is(source: Source, kind: ExportKind) -> str:
     }[kind]
     checked = (
         "Before this file was offered it was unpacked, loaded with plain Transformers and compared with the model in "
-        "the studio on three held-back inputs. "
+        f"the studio on three held-back inputs, both computing in {source.dtype}. "
     )
     if kind != "adapter" and source.has_adapter and source.dtype != "float32":
-        checked += (
-            f"The merged weights are rounded to {source.dtype}, so that single words of an answer may differ; the "
-            "logits were compared within 5 % of the largest."
+        checked += f"The merged weights are rounded to {source.dtype}, so that " + (
+            "a probability may differ by up to 0.05; the labels were the same."
+            if source.classifies
+            else "single words of an answer may differ; the logits were compared within 5 % of the largest."
         )
     else:
         checked += "The answers were the same."

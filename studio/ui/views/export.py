@@ -92,9 +92,30 @@ def _ready(state: dict[str, Any]) -> Safe:
     if state.get("checked"):
         return tag(
             "p", tag("span", "✓ checked against the app", class_="ts-checked"),
-            " Reloaded from the file; it answers as the model in the app does.", class_="ts-export-ready", role="status",
+            f" {checked_how(state.get('parity') or {})}", class_="ts-export-ready", role="status",
         )  # fmt: skip
     return tag("p", str(state.get("message") or "Ready."), class_="ts-export-ready", role="status")
+
+
+def checked_how(parity: dict[str, Any]) -> str:
+    """What the check of an export has shown, and in which number format both models computed.
+
+    Args:
+        parity: As ``studio.export.parity.compare`` tells it; a bundle has one for each folder with a model.
+    """
+    compared = [one for one in (parity, *parity.values()) if isinstance(one, dict) and "identical" in one]
+    different = [one for one in compared if not one["identical"]]
+    if different:
+        number_format = different[0].get("dtype")
+        return (
+            f"Reloaded from the file and asked the same, both computing in {number_format}. Its merged weights are rounded to "
+            f"{number_format}, so single words of an answer may differ from the app's; the scores behind the words agree "
+            "within 5 %."
+        )
+    if compared:
+        number_format = compared[0].get("dtype")
+        return f"Reloaded from the file; it answers as the model in the app does, both computing in {number_format}."
+    return "Reloaded from the file; it answers as the model in the app does."
 
 
 def _bytes(size: int) -> str:

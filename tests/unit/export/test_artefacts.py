@@ -189,7 +189,9 @@ def test_a_large_base_is_merged_in_its_own_format_and_says_so(make_run, tmp_path
     assert 0 < result.parity["largest_difference"] <= result.parity["allowed"]
     folder = unpacked(result.path, tmp_path / "out")
     assert next(iter(load_file(folder / "model.safetensors").values())).dtype == torch.bfloat16
-    assert "rounded to bfloat16" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "rounded to bfloat16" in card
+    assert "both computing in bfloat16" in card
 
 
 def test_a_model_in_several_parts_stays_in_several_parts(make_run, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from studio.core.recipe import Recipe
+from studio.export import source as sources
 from studio.export.card import hub_licence, model_card, plain
 from studio.export.source import Source
 
@@ -34,6 +35,21 @@ def test_a_classifier_says_so(make_run):
     card = model_card(Source.open(make_run("text_classification", "full")), "merged", [])
     assert head_of(card)["pipeline_tag"] == "text-classification"
     assert "late &lt;b&gt;repair&lt;/b&gt;" in card
+
+
+def test_the_check_is_told_with_the_number_format_it_was_made_in(make_run, monkeypatch):
+    run = make_run()
+    assert "both computing in float32. The answers were the same." in model_card(Source.open(run), "merged", [])
+    monkeypatch.setattr(sources, "EXACT_PARAMETERS", 1000)
+    rounded = model_card(Source.open(run), "merged", [])
+    assert "both computing in bfloat16. The merged weights are rounded" in rounded
+    assert "single words of an answer may differ" in rounded
+
+
+def test_a_rounded_classifier_speaks_of_labels_not_of_words(make_run, monkeypatch):
+    monkeypatch.setattr(sources, "EXACT_PARAMETERS", 1000)
+    card = model_card(Source.open(make_run("text_classification", "lora")), "merged", [])
+    assert "a probability may differ by up to 0.05; the labels were the same" in card
 
 
 def test_the_facts_are_told(source):

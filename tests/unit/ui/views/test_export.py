@@ -41,6 +41,28 @@ def test_checked_is_said_only_of_what_was_checked() -> None:
     assert "checked against" not in words.card(BUNDLE, {"state": "working", "progress": 0.5, "checked": True})
 
 
+EXACT = {"compared": "3 greedy answers", "identical": True, "dtype": "float32", "equal": True}
+ROUNDED = {**EXACT, "identical": False, "dtype": "bfloat16"}
+
+
+def test_the_same_answers_are_claimed_only_where_they_were_seen_and_with_the_number_format() -> None:
+    ready = {"state": "ready", "checked": True}
+    said = words.card(MERGED, {**ready, "parity": EXACT})
+    assert "it answers as the model in the app does, both computing in float32" in said
+    said = words.card(MERGED, {**ready, "parity": ROUNDED})
+    assert "answers as the model in the app does" not in said
+    assert "single words of an answer may differ" in said
+    assert "both computing in bfloat16" in said
+
+
+def test_a_bundle_is_as_exact_as_the_least_exact_model_in_it() -> None:
+    ready = {"state": "ready", "checked": True}
+    said = words.card(BUNDLE, {**ready, "parity": {"equal": True, "adapter": EXACT, "model": ROUNDED}})
+    assert "single words of an answer may differ" in said
+    said = words.card(BUNDLE, {**ready, "parity": {"equal": True, "adapter": EXACT, "model": EXACT}})
+    assert "it answers as the model in the app does" in said
+
+
 def test_progress_and_failure_are_told_escaped() -> None:
     working = words.card(MERGED, {"state": "working", "progress": 0.42, "message": "Merging <x>."})
     assert 'aria-valuenow="42"' in working
