@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -201,23 +201,41 @@ def _fit(row: list[str], width: int, delimiter: str, counts: dict[str, int]) -> 
 
 
 def has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row names the columns, judged against the rows under it."""
+    """Whether the first row names the columns, judged against the rows under it.
+
+    A cell that reads like the cells below it speaks for data, one that is unlike all of them for a name: "Ticket no." ends
+    in a full stop and is still no sentence when "T-1001" stands below.
+    """
     first = [cell.strip() for cell in rows[0]]
     if any(known_names.key(cell) in known_names.KNOWN for cell in first if cell):
-        return not any(_prose(cell) for cell in first)
+        return not any(_long(cell) for cell in first)
     if len(rows) == 1:
         return False
-    if any(_prose(cell) or _numeric(cell) for cell in first if cell):
-        return False
+    names = data = 0
     for position, cell in enumerate(first):
-        below = [row[position].strip() for row in rows[1:] if len(row) > position]
-        if cell and cell in below:
+        below = [row[position].strip() for row in rows[1:] if len(row) > position and row[position].strip()]
+        if not cell or not below:
+            continue
+        if cell in below or _long(cell) or (_numeric(cell) and _share(below, _numeric) > 0.5):
             return False
-    return True
+        if _numeric(cell) or (_closed(cell) and _share(below, _closed) > 0.3):
+            data += 1
+        elif _share(below, _numeric) > 0.8 or (_share(below, _closed) > 0.6 and not _closed(cell)):
+            names += 1
+    return not data or names >= data
 
 
-def _prose(cell: str) -> bool:
-    return len(cell) > 60 or len(cell.split()) >= 6 or cell.endswith((".", "?", "!", "。", "？", "！", "؟", "…"))
+def _share(cells: list[str], holds: Callable[[str], bool]) -> float:
+    return sum(map(holds, cells)) / len(cells)
+
+
+def _long(cell: str) -> bool:
+    return len(cell) > 60 or len(cell.split()) > 8
+
+
+def _closed(cell: str) -> bool:
+    """Ends as a sentence does."""
+    return cell.endswith((".", "?", "!", "。", "？", "！", "؟", "…"))
 
 
 def _numeric(cell: str) -> bool:

@@ -108,6 +108,28 @@ def test_a_sheet_without_header_keeps_its_first_row(tmp_path: Path) -> None:
     assert len(labels) == 3
 
 
+@pytest.mark.parametrize(
+    ("first", "rest", "named"),
+    [
+        (
+            "Ticket no.,What the customer asked,Last edited by",
+            "T-1,When do you open?,Bo\nT-2,Have you roses?,Ann\n",
+            True,
+        ),
+        ("Ticket no.,Question,Answer", "T-1,When do you open?,At nine.\n", True),
+        ("When was it?,Sales in %", "2020,5\n2021,7\n", True),
+        ("Hi!,Hello.", "Bye!,See you.\n", False),
+        ("2019,4", "2020,5\n2021,7\n", False),
+        ("What do people ask?,We open at nine.", "When do you open?,At nine.\nRoses?,Yes.\n", False),
+    ],
+)
+def test_the_first_row_holds_names_when_it_is_unlike_the_rows_below(
+    tmp_path: Path, first: str, rest: str, named: bool
+) -> None:
+    table = read(tmp_path, "rows.csv", f"{first}\n{rest}")
+    assert table.columns == (first.split(",") if named else [f"column_{i + 1}" for i in range(first.count(",") + 1)])
+
+
 def test_numbers_only_where_nothing_is_lost(tmp_path: Path) -> None:
     table = read(tmp_path, "rows.csv", "label,zip,share,price,text\n1,01234,0.5,3.50,=1+1\n2,99999,1.25,4.75,-x\n")
     types = {field.name: str(field.type) for field in table.data.schema}
