@@ -89,7 +89,7 @@ def kept_path(workspace: Workspace, recipe: Recipe) -> Path:
     """Named by everything that decides how fast the steps are."""
     training, machine = recipe.training, hardware.detect()
     decides = [
-        recipe.task, recipe.base.id, recipe.base.revision, recipe.method.model_dump(), training.batch_size, training.max_length,
+        recipe.task, recipe.task_options, recipe.base.id, recipe.base.revision, recipe.method.model_dump(), training.batch_size, training.max_length,
         training.precision, training.gradient_checkpointing, training.optimizer, recipe.data.fingerprint,
         machine.cpu_name, machine.cpu_cores, [gpu.name for gpu in machine.gpus],
     ]  # fmt: skip
@@ -121,12 +121,15 @@ def _wait(process: subprocess.Popen[str], cancelled: Callable[[], bool]) -> str:
 
 def main(folder: str) -> None:
     from studio.core.errors import StudioError
+    from studio.tasks import base as tasks
     from studio.training.calibrate import calibrate
 
     run = RunFolder(Path(folder))
     recipe = run.recipe()
     try:
-        answer = asdict(calibrate(recipe, Path(recipe.base.path or ""), read_splits(run)))
+        answer = asdict(
+            calibrate(tasks.get(recipe.task).make_work, recipe, Path(recipe.base.path or ""), read_splits(run))
+        )
     except StudioError as error:
         answer = {"error": error.as_dict()}
     print(_MARK + json.dumps(answer), flush=True)

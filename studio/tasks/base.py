@@ -2,7 +2,8 @@
 
 Nothing outside ``studio/tasks`` asks for a task by name to behave differently; screens and the engine ask the task.
 Tasks register through the entry-point group ``studio.tasks``; the built-in ones come in through the same door, with
-:data:`BUILT_IN` as the fallback for a checkout that was never installed.
+:data:`BUILT_IN` as the fallback for a checkout that was never installed. One that cannot be loaded is left out and told;
+the others stay.
 
 Importing a task must not import torch: whatever needs it is imported inside the method that runs in a worker.
 """
@@ -10,126 +11,174 @@ Importing a task must not import torch: whatever needs it is imported inside the
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal
 
-from studio.core.errors import DataError, StudioError
-from studio.core.recipe import DataOptions
-from studio.data.render import Segment
-from studio.data.types import CheckContext, Example, Finding, Reading, Table
+from pydantic import ValidationError
+
+from studio.core.errors import DataError, FieldProblem, RecipeError, StudioError
+from studio.core.options import Options, problems_of
+from studio.core.recipe import DataOptions, Recipe
+from studio.data.render import Segment, TextRenderer
+from studio.data.types import CheckContext, Example, Finding, Reading, Splits, Table
 from studio.training.types import TrainJob, TrainResult
+
+if TYPE_CHECKING:
+    from studio.training.engine import Work
 
 Playground = Literal["chat", "classify"]
 ExportKind = Literal["adapter", "merged", "bundle"]
+GROUP = "studio.tasks"
 BUILT_IN = {
     "chat": "studio.tasks.chat:ChatTask",
     "text_classification": "studio.tasks.text_classification:TextClassificationTask",
 }
+log = logging.getLogger("studio.tasks")
 
 
-@runtime_checkable
-class Task(Protocol):
-    """The light half (no torch) is asked by the app; the heavy half runs in a worker."""
+class Task(ABC):
+    """What a task must say is abstract; the rest has a default that suits a task about plain texts.
+
+    The light half (no torch) is asked by the app; the heavy half (:meth:`make_work`, :meth:`train`, :meth:`evaluate`)
+    runs in a process of its own.
+    """
 
     name: str
+    """The same as in the entry point."""
     title: str
-    description: str
+    description: str = ""
     role_titles: dict[str, str]
     """Roles a column can have for this task → words for the person; the essential ones first."""
-    playground: Playground
-    exports: tuple[ExportKind, ...]
-    auto_class: str
-    """Name of the transformers auto class ("AutoModelForCausalLM")."""
+    playground: Playground = "chat"
+    exports: tuple[ExportKind, ...] = ("adapter", "merged", "bundle")
+    auto_class: str = "AutoModelForCausalLM"
+    """Name of the transformers auto class."""
+    bases: str = "chat"
+    """The built-in task whose bases suit this one."""
+    options: type[Options] = Options
+    """Settings of its own, in the recipe under ``task_options``; what is not declared there is refused."""
 
+    # -- what a task must say -----------------------------------------------------------------------------------------
+
+    @abstractmethod
     def read(self, table: Table) -> Reading:
         """How the table fits this task, with the best guess of the column roles."""
-        ...
 
-    def describe(self, table: Table, roles: dict[str, Any], examples: Sequence[Example]) -> str:
-        """One sentence: what was understood ("840 conversations, 1.9 turns each, English; …")."""
-        ...
-
+    @abstractmethod
     def examples(self, table: Table, roles: dict[str, Any]) -> list[Example]:
         """Rows as examples, one-sided and empty ones included (a check finds them).
 
         Raises:
             DataError: the roles name a column that is not there, or an essential role has none.
         """
-        ...
+
+    @abstractmethod
+    def make_work(self, recipe: Recipe, base_path: Path, splits: Splits) -> Work:
+        """Everything up to the first step: rows as the model reads them, the model with its method, its loss. What is
+        trained and what is measured beforehand is this very work.
+
+        Raises:
+            DataError: no row has anything to learn.
+        """
+
+    @abstractmethod
+    def evaluate(self, job: TrainJob, result: TrainResult) -> dict[str, Any]:
+        """The report card's numbers, base and tuned on the test split; runs in a worker."""
+
+    # -- what has a default -------------------------------------------------------------------------------------------
+
+    def describe(self, table: Table, roles: dict[str, Any], examples: Sequence[Example]) -> str:
+        """One sentence: what was understood ("840 conversations, 1.9 turns each, English; …")."""
+        return f"{len(examples):,} rows; task: {self.title}."
 
     def check(self, examples: Sequence[Example], context: CheckContext) -> list[Finding]:
         """What is to be known about these examples, worst first."""
-        ...
+        return []
 
     def usable(self, examples: Sequence[Example]) -> list[Example]:
-        """Those the task can learn from (both sides present)."""
-        ...
+        """Those the task can learn from."""
+        return [example for example in examples if self.text(example).strip()]
 
     def stratum(self, example: Example) -> str | None:
         """What a split keeps in proportion (the label), or None."""
-        ...
+        return None
 
     def text(self, example: Example) -> str:
         """The example as one string, for previews."""
-        ...
+        return example.get("text", "")
 
     def group_key(self, example: Example) -> str:
         """What must not cross from one split to another: the input side of the example."""
-        ...
+        return self.text(example)
 
     def prepare(self, examples: Sequence[Example], data: DataOptions) -> list[Example]:
         """The last touch before the split, after fixes: what the options of the recipe add to each row."""
-        ...
+        return list(examples)
 
     def lengths(self, examples: Sequence[Example], base_path: Path) -> list[int]:
         """Tokens in each example as the base in ``base_path`` will read it, nothing cut."""
-        ...
+        return TextRenderer.from_folder(base_path).lengths([self.text(example) for example in examples])
 
     def segments(self, example: Example, base_path: Path, max_length: int | None) -> list[Segment]:
         """The exact text the model sees, in parts: learned or not, cut or not."""
-        ...
+        return TextRenderer.from_folder(base_path).segments(self.text(example), max_length)
 
     def prompts(self, examples: Sequence[Example], count: int) -> list[str]:
-        """Inputs to try a model with."""
-        ...
+        """Inputs to try a model with, each once."""
+        inputs = (self.group_key(example) for example in examples)
+        return list(dict.fromkeys(text for text in inputs if text.strip()))[:count]
 
-    def metric_titles(self) -> dict[str, tuple[str, bool]]:
-        """Metric name → (words for the person, whether higher is better); the headline first."""
-        ...
+    def settings(self, recipe: Recipe) -> Options:
+        """The task's own settings as the recipe has them, defaults filled in.
+
+        Raises:
+            RecipeError: with every problem, each at its field.
+        """
+        try:
+            return self.options.model_validate(recipe.task_options)
+        except ValidationError as error:
+            problems = problems_of(error, self.options)
+            raise RecipeError([FieldProblem(f"task_options.{p.field}", p.message) for p in problems]) from None
 
     def train(self, job: TrainJob) -> TrainResult:
-        """Tune; runs in a worker."""
-        ...
+        """Tune; runs in a worker.
 
-    def evaluate(self, job: TrainJob, result: TrainResult) -> dict[str, Any]:
-        """The report card's numbers, base and tuned on the test split; runs in a worker."""
-        ...
+        Raises:
+            DataError: no row has anything to learn.
+            RunError: out of memory (``code="out_of_memory"``), or the run broke down (``code="diverged"``).
+        """
+        from studio.training.engine import train
+
+        return train(self.make_work, job)
 
 
-@lru_cache(maxsize=1)
 def registry() -> dict[str, Task]:
     """Every known task by name, the built-in ones first."""
-    places = dict(BUILT_IN)
-    for entry in entry_points(group="studio.tasks"):
-        places.setdefault(entry.name, entry.value)
-    return {name: _load(name, place) for name, place in places.items()}
+    return _installed()[0]
+
+
+def left_out() -> dict[str, StudioError]:
+    """Tasks that are installed but cannot be used, by name, with the reason."""
+    return _installed()[1]
 
 
 def get(name: str) -> Task:
     """
     Raises:
-        StudioError: no task of this name is installed.
+        StudioError: no task of this name is installed, or it cannot be loaded.
     """
     tasks = registry()
-    if name not in tasks:
-        known = ", ".join(tasks)
-        raise StudioError(
-            "There is no such task", f"“{name}” is not installed; known: {known}.", "Choose one of these."
-        )
-    return tasks[name]
+    if name in tasks:
+        return tasks[name]
+    if name in left_out():
+        raise left_out()[name]
+    known = ", ".join(tasks)
+    raise StudioError("There is no such task", f"“{name}” is not installed; known: {known}.", "Choose one of these.")
 
 
 def detect(table: Table) -> list[Reading]:
@@ -145,19 +194,48 @@ def detect(table: Table) -> list[Reading]:
     return sorted((task.read(table) for task in registry().values()), key=lambda r: -r.score)
 
 
-def _load(name: str, place: str) -> Task:
-    module, _, attribute = place.partition(":")
+@lru_cache(maxsize=1)
+def _installed() -> tuple[dict[str, Task], dict[str, StudioError]]:
+    """Tasks, and those left out; each of the latter is told once, in the terminal or the log of the process."""
+    found = {name: EntryPoint(name, place, GROUP) for name, place in BUILT_IN.items()}
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, entry)
+    loaded: dict[str, Task] = {}
+    failed: dict[str, StudioError] = {}
+    for name, entry in found.items():
+        try:
+            loaded[name] = _load(entry)
+        except Exception as error:
+            if name in BUILT_IN:
+                raise
+            log.debug("The task %s cannot be loaded", name, exc_info=True)
+            failed[name] = _left_out(entry, error)
+            log.warning("%s", failed[name])
+    return loaded, failed
+
+
+def _load(entry: EntryPoint) -> Task:
+    module, _, attribute = entry.value.partition(":")
     task = getattr(importlib.import_module(module), attribute)()
     if not isinstance(task, Task):
-        raise StudioError(
-            "A task cannot be loaded",
-            f"“{name}” ({place}) does not offer what a task needs.",
-            "Update or remove that package.",
-        )
+        raise TypeError(f"{entry.value} is no studio.tasks.base.Task")
+    missing = [field for field in ("title", "role_titles") if not hasattr(task, field)]
+    if missing:
+        raise TypeError(f"{entry.value} says nothing of its {' and '.join(missing)}")
+    if getattr(task, "name", "") != entry.name:
+        raise TypeError(f"{entry.value} goes by another name than “{entry.name}”")
     return task
 
 
-def iterate_titles() -> Iterator[tuple[str, str]]:
-    """(name, title) of every task, for choices in a form."""
-    for name, task in registry().items():
-        yield name, task.title
+def _left_out(entry: EntryPoint, error: Exception) -> StudioError:
+    package = entry.dist.name if entry.dist else entry.value.partition(".")[0]
+    if isinstance(error, ModuleNotFoundError):
+        why = f"it needs “{error.name}”, which is not installed"
+    else:
+        why = f"{type(error).__name__}: {error}"
+    return StudioError(
+        "A task was left out",
+        f"“{entry.name}” of the package “{package}” cannot be used: {why}.",
+        "Update or remove that package; everything else works as it did.",
+        code="task_left_out",
+    )

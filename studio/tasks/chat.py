@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from studio.core.recipe import DataOptions
+from studio.core.recipe import DataOptions, Recipe
 from studio.data.chat import chat_examples, describe_chat
 from studio.data.checks import check_chat
 from studio.data.detect_chat import read_chat
 from studio.data.render import ChatRenderer, Segment
-from studio.data.types import CheckContext, Example, Finding, Message, Reading, Table
-from studio.tasks.base import ExportKind, Playground
+from studio.data.types import CheckContext, Example, Finding, Message, Reading, Splits, Table
+from studio.tasks.base import Task
 from studio.training.types import TrainJob, TrainResult
 
+if TYPE_CHECKING:
+    from studio.training.engine import Work
 
-class ChatTask:
+
+class ChatTask(Task):
     name = "chat"
     title = "Chat"
     description = "Answer like the examples do: questions in, answers out, in your voice."
@@ -30,9 +33,6 @@ class ChatTask:
         "role": "Who speaks in a row",
         "content": "What is said in a row",
     }
-    playground: Playground = "chat"
-    exports: tuple[ExportKind, ...] = ("adapter", "merged", "bundle")
-    auto_class = "AutoModelForCausalLM"
 
     def read(self, table: Table) -> Reading:
         return read_chat(table)
@@ -48,9 +48,6 @@ class ChatTask:
 
     def usable(self, examples: Sequence[Example]) -> list[Example]:
         return [example for example in examples if _has_both_sides(example.get("messages", []))]
-
-    def stratum(self, example: Example) -> str | None:
-        return None
 
     def text(self, example: Example) -> str:
         return "\n".join(f"{m['role']}: {m['content']}" for m in example.get("messages", []))
@@ -83,15 +80,10 @@ class ChatTask:
         firsts = (next((m["content"] for m in e.get("messages", []) if m["role"] == "user"), "") for e in examples)
         return list(dict.fromkeys(text for text in firsts if text.strip()))[:count]
 
-    def metric_titles(self) -> dict[str, tuple[str, bool]]:
-        from studio.evaluation.metrics import CAUSAL_LM_METRICS
+    def make_work(self, recipe: Recipe, base_path: Path, splits: Splits) -> Work:
+        from studio.training.causal_lm import prepare_causal_lm
 
-        return {name: (metric.title, metric.higher_is_better) for name, metric in CAUSAL_LM_METRICS.items()}
-
-    def train(self, job: TrainJob) -> TrainResult:
-        from studio.training.causal_lm import train_causal_lm
-
-        return train_causal_lm(job)
+        return prepare_causal_lm(recipe, base_path, splits)
 
     def evaluate(self, job: TrainJob, result: TrainResult) -> dict[str, Any]:
         from studio.evaluation.report import evaluate_causal_lm

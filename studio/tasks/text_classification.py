@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from studio.core.recipe import DataOptions
+from studio.core.recipe import Recipe
 from studio.data.checks import check_labels
 from studio.data.labels import describe_labels, label_examples, read_labels
 from studio.data.render import Segment, TextRenderer
-from studio.data.types import CheckContext, Example, Finding, Reading, Table
-from studio.tasks.base import ExportKind, Playground
+from studio.data.types import CheckContext, Example, Finding, Reading, Splits, Table
+from studio.tasks.base import Playground, Task
 from studio.training.types import TrainJob, TrainResult
 
+if TYPE_CHECKING:
+    from studio.training.engine import Work
 
-class TextClassificationTask:
+
+class TextClassificationTask(Task):
     name = "text_classification"
     title = "Sort texts into labels"
     description = "Give each text one of your labels, with how sure the model is."
     role_titles = {"text": "The text", "label": "Its label"}
     playground: Playground = "classify"
-    exports: tuple[ExportKind, ...] = ("adapter", "merged", "bundle")
     auto_class = "AutoModelForSequenceClassification"
+    bases = "text_classification"
 
     def read(self, table: Table) -> Reading:
         return read_labels(table)
@@ -48,12 +51,6 @@ class TextClassificationTask:
     def group_key(self, example: Example) -> str:
         return example.get("text", "")
 
-    def prepare(self, examples: Sequence[Example], data: DataOptions) -> list[Example]:
-        return list(examples)
-
-    def lengths(self, examples: Sequence[Example], base_path: Path) -> list[int]:
-        return TextRenderer.from_folder(base_path).lengths([e.get("text", "") for e in examples])
-
     def segments(self, example: Example, base_path: Path, max_length: int | None) -> list[Segment]:
         """The text as the tokenizer reads it back, then the label: what is learned is the label."""
         renderer = TextRenderer.from_folder(base_path)
@@ -72,15 +69,10 @@ class TextClassificationTask:
         picked = [text for one_each in rounds for text in one_each if text is not None]
         return list(dict.fromkeys(picked))[:count]
 
-    def metric_titles(self) -> dict[str, tuple[str, bool]]:
-        from studio.evaluation.metrics import CLASSIFICATION_METRICS
+    def make_work(self, recipe: Recipe, base_path: Path, splits: Splits) -> Work:
+        from studio.training.sequence_classification import prepare_classifier
 
-        return {name: (metric.title, metric.higher_is_better) for name, metric in CLASSIFICATION_METRICS.items()}
-
-    def train(self, job: TrainJob) -> TrainResult:
-        from studio.training.sequence_classification import train_classifier
-
-        return train_classifier(job)
+        return prepare_classifier(recipe, base_path, splits)
 
     def evaluate(self, job: TrainJob, result: TrainResult) -> dict[str, Any]:
         from studio.evaluation.report import evaluate_classifier

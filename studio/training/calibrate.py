@@ -18,7 +18,7 @@ from studio.core.recipe import Recipe
 from studio.data.types import Splits
 from studio.training import engine, setup
 from studio.training.attention import inner_model, plain_attention
-from studio.training.engine import Work
+from studio.training.engine import MakeWork, Work
 from studio.training.progress import memory_gib
 from studio.training.types import Calibration
 
@@ -27,9 +27,10 @@ MIN_STEPS = 3
 _ROWS = 256
 
 
-def calibrate(recipe: Recipe, base_path: Path, splits: Splits) -> Calibration:
+def calibrate(make_work: MakeWork, recipe: Recipe, base_path: Path, splits: Splits) -> Calibration:
     """
     Args:
+        make_work: The task's own, so that what is measured is what will be trained.
         recipe: Resolved, as for a :class:`~studio.training.types.TrainJob`.
         splits: The real rows; a few hundred of them are used.
 
@@ -41,7 +42,7 @@ def calibrate(recipe: Recipe, base_path: Path, splits: Splits) -> Calibration:
     with setup.told_plainly(recipe), _PeakMemory() as peak:
         few = Splits(train=splits.train[:_ROWS], validation=(splits.validation or splits.train)[:32], test=splits.test)
         started = time.perf_counter()
-        work = _prepare(recipe, base_path, few)
+        work = make_work(recipe, base_path, few)
         load_s = time.perf_counter() - started
         try:
             speed, overhead = _measure_steps(work, recipe)
@@ -57,15 +58,6 @@ def calibrate(recipe: Recipe, base_path: Path, splits: Splits) -> Calibration:
         generation_tokens_per_second=generation,
         peak_memory_gib=peak.gib,
     )
-
-
-def _prepare(recipe: Recipe, base_path: Path, splits: Splits) -> Work:
-    from studio.training.causal_lm import prepare_causal_lm
-    from studio.training.sequence_classification import prepare_classifier
-
-    if any("messages" in example for example in splits.train):
-        return prepare_causal_lm(recipe, base_path, splits.train, splits.validation)
-    return prepare_classifier(recipe, base_path, splits)
 
 
 def _measure_steps(work: Work, recipe: Recipe) -> tuple[float, float]:

@@ -9,49 +9,40 @@ from typing import Any
 from studio.core.errors import DataError
 from studio.core.recipe import Recipe
 from studio.data.render import ChatRenderer
-from studio.data.types import Example
+from studio.data.types import Example, Splits
 from studio.models.load import load_causal_lm, load_tokenizer
 from studio.training import engine, setup
 from studio.training.adapters import base_dtype
 from studio.training.packing import IGNORED, Rows
 from studio.training.parity import next_token_path
 from studio.training.samples import ChatSamples, sample_prompts
-from studio.training.types import TrainJob, TrainResult
 
 
-def train_causal_lm(job: TrainJob) -> TrainResult:
-    """
+def prepare_causal_lm(recipe: Recipe, base_path: Path, splits: Splits) -> engine.Work:
+    """Everything up to the first step: rows as the model reads them, the model with its method, the fast path.
+
     Raises:
         DataError: no row has anything to learn.
-        RunError: out of memory (``code="out_of_memory"``), or the run broke down (``code="diverged"``).
     """
-    setup.prepare_process(job.recipe.training.seed)
-    with setup.told_plainly(job.recipe):
-        work = prepare_causal_lm(job.recipe, job.base_path, job.splits.train, job.splits.validation)
-        return engine.run(work, job)
-
-
-def prepare_causal_lm(
-    recipe: Recipe, base_path: Path, train: Sequence[Example], validation: Sequence[Example]
-) -> engine.Work:
-    """Everything up to the first step: rows as the model reads them, the model with its method, the fast path."""
     renderer, tokenizer = ChatRenderer.from_folder(base_path), load_tokenizer(base_path)
     if not tokenizer.chat_template:
         tokenizer.chat_template = renderer.chat_template
-    rows = chat_rows(renderer, train, recipe.training.max_length)
+    rows = chat_rows(renderer, splits.train, recipe.training.max_length)
     if not len(rows):
         raise DataError(
             "There is nothing to learn from",
             "No row has an answer that fits into the longest allowed row.",
             "Check which column holds the answers, or raise “Longest row”.",
         )
-    held_back = chat_rows(renderer, validation, recipe.training.max_length)
+    held_back = chat_rows(renderer, splits.validation, recipe.training.max_length)
     dtype = setup.compute_dtype(recipe.training.precision)
     kept_in = base_dtype(recipe.method, dtype)
     model: Any = load_causal_lm(base_path, dtype=kept_in, quantised=recipe.method.kind == "qlora")
     model = setup.with_method(model, recipe, "causal_lm")
     path = next_token_path(model, rows, smoothing=recipe.training.label_smoothing, dtype=dtype)
-    prompts = sample_prompts(recipe.training.sample_prompts, validation or train, recipe.data.system_prompt)
+    prompts = sample_prompts(
+        recipe.training.sample_prompts, splits.validation or splits.train, recipe.data.system_prompt
+    )
     return engine.Work(
         model=model,
         tokenizer=tokenizer,

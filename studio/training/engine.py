@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
+from studio.data.types import Splits
 from studio.training import packing, saving, setup
 from studio.training.attention import PLAIN, inner_model, use_attention
 from studio.training.checkpoints import checkpoint_path, forget_after, read_memory, step_of
@@ -57,6 +59,21 @@ class Work:
         pad = self.tokenizer.pad_token_id
         batch = packing.padded_batch(rows, pack, pad_id=pad if pad is not None else self.tokenizer.eos_token_id or 0)
         return batch if self.next_token else packing.row_labels(batch)
+
+
+MakeWork = Callable[[Recipe, Path, Splits], Work]
+
+
+def train(make_work: MakeWork, job: TrainJob) -> TrainResult:
+    """Do the job with what the task makes of it.
+
+    Raises:
+        DataError: no row has anything to learn.
+        RunError: out of memory (``code="out_of_memory"``), or the run broke down (``code="diverged"``).
+    """
+    setup.prepare_process(job.recipe.training.seed)
+    with setup.told_plainly(job.recipe):
+        return run(make_work(job.recipe, job.base_path, job.splits), job)
 
 
 def run(work: Work, job: TrainJob) -> TrainResult:

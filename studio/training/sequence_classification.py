@@ -7,6 +7,7 @@ lengths.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,22 +23,14 @@ from studio.training.attention import inner_model, is_packed, plain_attention
 from studio.training.packing import IGNORED, Rows
 from studio.training.parity import PackedPath, check, short_rows
 from studio.training.samples import PROMPTS
-from studio.training.types import TrainJob, TrainResult
 
 
-def train_classifier(job: TrainJob) -> TrainResult:
-    """
+def prepare_classifier(recipe: Recipe, base_path: Path, splits: Splits) -> engine.Work:
+    """Everything up to the first step.
+
     Raises:
         DataError: no row has a text and a label.
-        RunError: out of memory (``code="out_of_memory"``), or the run broke down (``code="diverged"``).
     """
-    setup.prepare_process(job.recipe.training.seed)
-    with setup.told_plainly(job.recipe):
-        return engine.run(prepare_classifier(job.recipe, job.base_path, job.splits), job)
-
-
-def prepare_classifier(recipe: Recipe, base_path: Any, splits: Splits) -> engine.Work:
-    """Everything up to the first step."""
     labels = label_list(splits)
     renderer, tokenizer = TextRenderer.from_folder(base_path), load_tokenizer(base_path)
     rows = label_rows(renderer, splits.train, labels, recipe.training.max_length)

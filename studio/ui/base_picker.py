@@ -65,9 +65,10 @@ class BasePicker:
         """The cards: those that match what was typed, the best first, and the chosen one in any case."""
         from studio.models.catalogue import find, suggested
         from studio.models.fetch import is_local
+        from studio.tasks import base as tasks
 
         workspace, chosen = self.studio.workspace, snapshot.recipe.base.id
-        offers = suggested(snapshot.recipe.task, hardware.detect())
+        offers = suggested(tasks.get(snapshot.recipe.task).bases, hardware.detect())
         best = offers[0][0].id if offers and offers[0][1] != "won't fit" else ""
         if all(card.id != chosen for card, _, _ in offers):
             try:

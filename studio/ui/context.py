@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from studio.core.errors import RunError
+from studio.core.errors import RunError, StudioError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
 from studio.runs.folder import RunFolder
@@ -34,6 +34,7 @@ class StudioContext:
     workspace: Workspace
     _launcher: Launcher | None = None
     _playgrounds: PlaygroundPool | None = None
+    _news: list[StudioError] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -102,9 +103,11 @@ class StudioContext:
         Raises:
             RunError: there is no such run, or it waits or goes on.
         """
+        from studio.runs.exports import delete_run
+
         run = self.run(run_id)
         with self.launcher.queue.held():
-            run.delete()
+            delete_run(run)
         self.close_playground(run_id)
 
     def recall(self, run: RunFolder, name: str, default: Any = None) -> Any:
@@ -138,8 +141,17 @@ class StudioContext:
         """Import what the first click needs, and start the scheduler and the spare worker; called in the background
         once the page is up."""
         import studio.runs.draft  # noqa: F401
+        from studio.tasks import base as tasks
 
+        with self._lock:
+            self._news.extend(tasks.left_out().values())
         self.launcher.warm()
+
+    def take_news(self) -> list[StudioError]:
+        """What the person should be told on the page, each thing once, whichever page asks first."""
+        with self._lock:
+            news, self._news = self._news, []
+        return news
 
     def close(self) -> None:
         """End the playgrounds and the spare worker; runs go on."""

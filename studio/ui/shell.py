@@ -196,6 +196,8 @@ class Shell:
             yield self._frame(run, step), filled
         else:
             yield [gr.skip()] * len(self.frame), [gr.skip()] * len(view.outputs)
+        for problem in self.studio.take_news():
+            gr.Warning(message_of(problem), title=problem.title, duration=None)
 
     def turn(self, session: str) -> int:
         """A number that grows with each navigation of a browser session; 0 when it is not known."""

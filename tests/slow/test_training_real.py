@@ -12,8 +12,9 @@ from studio.core.assets import assets_dir, sample_data_dir
 from studio.core.recipe import Recipe
 from studio.data.types import Splits
 from studio.training.calibrate import calibrate
-from studio.training.causal_lm import train_causal_lm
-from studio.training.sequence_classification import train_classifier
+from studio.training.causal_lm import prepare_causal_lm
+from studio.training.engine import train
+from studio.training.sequence_classification import prepare_classifier
 from studio.training.types import TrainJob
 
 pytestmark = pytest.mark.slow
@@ -56,11 +57,11 @@ def test_the_sample_conversations(tmp_path, method, rate):
         ]
     )
     job, events = job_for(tmp_path / "run", "chat", splits, method, rate, epochs=3)
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     before = next(event["validation_loss"] for event in events if "validation_loss" in event)
     assert result.fast_path
     assert result.best_validation_loss < before - 1
-    assert calibrate(job.recipe, BASE, splits).tokens_per_second > 0
+    assert calibrate(prepare_causal_lm, job.recipe, BASE, splits).tokens_per_second > 0
 
 
 def test_the_sample_tickets(tmp_path):
@@ -68,6 +69,6 @@ def test_the_sample_tickets(tmp_path):
         rows = [list(row.values())[:2] for row in csv.DictReader(file)]
     splits = split([{"row": i, "text": text, "label": label} for i, (text, label) in enumerate(rows)])
     job, events = job_for(tmp_path / "run", "text_classification", splits, "full", 5e-4, epochs=4)
-    train_classifier(job)
+    train(prepare_classifier, job)
     chance = 1 / len({label for _, label in rows})
     assert max(event["validation_accuracy"] for event in events if "validation_accuracy" in event) > 2 * chance

@@ -13,8 +13,9 @@ from studio.core.errors import DataError, RecipeError, RunError
 from studio.data.types import Splits
 from studio.models.load import load_causal_lm
 from studio.training import causal_lm, engine
-from studio.training.causal_lm import prepare_causal_lm, train_causal_lm
+from studio.training.causal_lm import prepare_causal_lm
 from studio.training.checkpoints import latest_checkpoint
+from studio.training.engine import train
 from studio.training.packing import IGNORED
 
 from .conftest import chats, make_job
@@ -33,7 +34,7 @@ def weights(folder):
 
 def test_a_run_learns_and_leaves_a_model(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, epochs=3, learning_rate=3e-3)
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     log = job.emit
     assert (result.outcome, result.steps, result.fast_path) == ("finished", 18, True)
     validation = log.values("metric", "validation_loss")
@@ -55,13 +56,13 @@ def _tokens(job):
 
 
 def engine_work(job):
-    return prepare_causal_lm(job.recipe, job.base_path, job.splits.train, job.splits.validation)
+    return prepare_causal_lm(job.recipe, job.base_path, job.splits)
 
 
 @pytest.mark.parametrize("method", ["lora", "head", "freeze"])
 def test_methods_change_only_what_they_say(tmp_path, base, method):
     job = make_job(tmp_path / "run", base, SPLITS, method=method, max_steps=4)
-    train_causal_lm(job)
+    train(prepare_causal_lm, job)
     before, after = weights(base), weights(job.model_dir)
     if method == "lora":
         assert all("lora" in key for key in after)
@@ -82,7 +83,7 @@ def test_the_best_checkpoint_is_kept_and_restored(tmp_path, base, monkeypatch):
     losses = iter([5.0, 4.0, 2.0, 3.0, 3.5, 3.6])
     monkeypatch.setattr(engine, "evaluate", lambda work, model: {"validation_loss": next(losses)})
     job = make_job(tmp_path / "run", base, SPLITS, epochs=2.5, keep_checkpoints=1, learning_rate=3e-3)
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     assert (result.best_step, result.best_validation_loss) == (6, 2.0)
     assert sorted(p.name for p in job.checkpoints_dir.iterdir()) == ["checkpoint-15", "checkpoint-6"]
     best = weights(job.checkpoints_dir / "checkpoint-6")
@@ -96,7 +97,7 @@ def test_early_stopping(tmp_path, base, monkeypatch):
     losses = iter([5.0, 4.0, 4.1, 4.2, 4.3, 4.4, 4.5])
     monkeypatch.setattr(engine, "evaluate", lambda work, model: {"validation_loss": next(losses)})
     job = make_job(tmp_path / "run", base, SPLITS, epochs=5, early_stopping_patience=2)
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     assert (result.outcome, result.steps, result.best_step) == ("early", 9, 3)
 
 
@@ -105,18 +106,18 @@ def test_a_paused_run_ends_as_an_unbroken_one(tmp_path, base, method, pause_at):
     """Adapter dropout is on, so random numbers must be carried over too."""
     settings = {"method": method, "epochs": 1, "gradient_accumulation_steps": 2, "batch_size": 2}
     unbroken = make_job(tmp_path / "unbroken", base, SPLITS, **settings)
-    expected = train_causal_lm(unbroken)
+    expected = train(prepare_causal_lm, unbroken)
 
     first = make_job(tmp_path / "broken", base, SPLITS, **settings)
     steps = iter(range(1, 100))
     first.requested = lambda: "pause" if next(steps) >= pause_at else ""
-    paused = train_causal_lm(first)
+    paused = train(prepare_causal_lm, first)
     assert (paused.outcome, paused.steps, paused.model) == ("paused", pause_at, None)
     assert not first.model_dir.exists()
 
     second = make_job(tmp_path / "broken", base, SPLITS, **settings)
     second.resume_from = latest_checkpoint(second.checkpoints_dir)
-    result = train_causal_lm(second)
+    result = train(prepare_causal_lm, second)
     assert (result.outcome, result.steps, result.best_step) == ("finished", expected.steps, expected.best_step)
     assert result.best_validation_loss == pytest.approx(expected.best_validation_loss, abs=1e-6)
     metrics = {e["step"]: e["loss"] for e in unbroken.emit.events if e["kind"] == "metric" and "loss" in e}
@@ -134,10 +135,10 @@ def test_early_stopping_counts_on_over_a_pause(tmp_path, base, monkeypatch):
     first = make_job(tmp_path / "run", base, SPLITS, epochs=5, early_stopping_patience=2)
     steps = iter(range(1, 100))
     first.requested = lambda: "pause" if next(steps) >= 7 else ""
-    train_causal_lm(first)
+    train(prepare_causal_lm, first)
     second = make_job(tmp_path / "run", base, SPLITS, epochs=5, early_stopping_patience=2)
     second.resume_from = latest_checkpoint(second.checkpoints_dir)
-    result = train_causal_lm(second)
+    result = train(prepare_causal_lm, second)
     assert (result.outcome, result.steps, result.best_step) == ("early", 9, 3)
 
 
@@ -145,7 +146,7 @@ def test_stop_keeps_the_best(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, epochs=2, evaluation_interval=100)
     steps = iter(range(1, 100))
     job.requested = lambda: "stop" if next(steps) >= 5 else ""
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     assert (result.outcome, result.steps, result.best_step) == ("stopped", 5, 5)
     assert (job.model_dir / "model.safetensors").is_file()
 
@@ -183,7 +184,7 @@ def test_accumulation_changes_nothing(tmp_path, base):
         "halves": {"batch_size": 2, "gradient_accumulation_steps": 2},
     }.items():
         job = make_job(tmp_path / name, base, SPLITS, **settings)
-        train_causal_lm(job)
+        train(prepare_causal_lm, job)
         runs.append(job)
     for field in ("loss", "gradient_norm", "validation_loss"):
         first, second = (job.emit.values("metric", field) for job in runs)
@@ -193,12 +194,12 @@ def test_accumulation_changes_nothing(tmp_path, base):
 def test_an_unpackable_base_takes_the_slow_path(tmp_path, base, monkeypatch):
     monkeypatch.setattr("studio.training.parity.check", lambda *a, **k: "This base cannot read packed rows.")
     job = make_job(tmp_path / "run", base, SPLITS, max_steps=4)
-    slow = train_causal_lm(job)
+    slow = train(prepare_causal_lm, job)
     assert (slow.fast_path, slow.fast_path_reason) == (False, "This base cannot read packed rows.")
     assert job.emit.values("note", "code")[0] == "slow_path"
     monkeypatch.undo()
     fast = make_job(tmp_path / "fast", base, SPLITS, max_steps=4)
-    train_causal_lm(fast)
+    train(prepare_causal_lm, fast)
     assert job.emit.values("metric", "validation_loss")[0] == pytest.approx(
         fast.emit.values("metric", "validation_loss")[0], abs=1e-5
     )
@@ -206,7 +207,7 @@ def test_an_unpackable_base_takes_the_slow_path(tmp_path, base, monkeypatch):
 
 def test_without_validation_rows_the_last_step_is_kept(tmp_path, base):
     job = make_job(tmp_path / "run", base, Splits(train=chats(10)), max_steps=4)
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     assert (result.best_step, result.best_validation_loss) == (4, None)
     assert not job.emit.values("metric", "validation_loss")
 
@@ -214,14 +215,14 @@ def test_without_validation_rows_the_last_step_is_kept(tmp_path, base):
 @pytest.mark.parametrize("settings", [{"schedule": "warmup_stable_decay"}, {"optimizer": "adafactor", "schedule": "constant"}, {"gradient_checkpointing": "on", "label_smoothing": 0.1}, {"precision": "bf16", "dropout": 0.1}])  # fmt: skip
 def test_settings_reach_the_trainer(tmp_path, base, settings):
     job = make_job(tmp_path / "run", base, SPLITS, max_steps=2, **settings)
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     assert result.outcome == "finished"
     assert all(math.isfinite(loss) for loss in job.emit.values("metric", "loss"))
 
 
 def test_lora_in_bf16_answers_without_autocast_afterwards(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, method="lora", max_steps=3, precision="bf16")
-    result = train_causal_lm(job)
+    result = train(prepare_causal_lm, job)
     logits = result.model(input_ids=torch.tensor([[5, 6, 7]])).logits
     assert logits.dtype == torch.bfloat16
 
@@ -229,7 +230,7 @@ def test_lora_in_bf16_answers_without_autocast_afterwards(tmp_path, base):
 def test_rows_without_an_answer_cannot_be_learnt(tmp_path, base):
     silent = [{"row": 0, "messages": [{"role": "user", "content": "Hello?"}]}]
     with pytest.raises(DataError):
-        train_causal_lm(make_job(tmp_path / "run", base, Splits(train=silent)))
+        train(prepare_causal_lm, make_job(tmp_path / "run", base, Splits(train=silent)))
 
 
 def test_the_first_token_is_never_learnt(base, tmp_path):
@@ -241,14 +242,14 @@ def test_wrong_layer_names_are_told_with_the_right_ones(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, method="lora")
     job.recipe.method.target_modules = "q_prj"
     with pytest.raises(RecipeError, match="q_proj"):
-        train_causal_lm(job)
+        train(prepare_causal_lm, job)
 
 
 def test_too_many_frozen_layers_are_told(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, method="freeze")
     job.recipe.method.freeze_layers = 2
     with pytest.raises(RecipeError, match="2 layers"):
-        train_causal_lm(job)
+        train(prepare_causal_lm, job)
 
 
 @pytest.mark.parametrize(
@@ -260,15 +261,15 @@ def test_out_of_memory_says_what_to_do(tmp_path, base, monkeypatch, error):
 
     monkeypatch.setattr(causal_lm, "load_causal_lm", fail)
     with pytest.raises(RunError, match="2 rows at once") as caught:
-        train_causal_lm(make_job(tmp_path / "run", base, SPLITS))
+        train(prepare_causal_lm, make_job(tmp_path / "run", base, SPLITS))
     assert caught.value.code == "out_of_memory"
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, max_steps=3)
-    train_causal_lm(job)
+    train(prepare_causal_lm, job)
     job.resume_from = latest_checkpoint(job.checkpoints_dir)
     (job.resume_from / "optimizer.pt").write_bytes(b"cut")
     assert latest_checkpoint(job.checkpoints_dir) is None
     with pytest.raises(RunError, match="not whole"):
-        train_causal_lm(job)
+        train(prepare_causal_lm, job)

@@ -10,7 +10,8 @@ import transformers
 
 from studio.core.errors import DataError
 from studio.data.types import Splits
-from studio.training.sequence_classification import label_list, prepare_classifier, train_classifier
+from studio.training.engine import train
+from studio.training.sequence_classification import label_list, prepare_classifier
 
 from .conftest import SEEDLING, make_job, texts
 
@@ -39,7 +40,7 @@ def encoder(tmp_path_factory):
 @pytest.mark.parametrize("method", ["full", "lora", "head", "freeze"])
 def test_a_decoder_learns_labels_from_packed_rows(tmp_path, base, method):
     job = make_job(tmp_path / "run", base, SPLITS, method=method, epochs=3, learning_rate=1e-2, evaluation_interval=9)
-    result = train_classifier(job)
+    result = train(prepare_classifier, job)
     assert result.fast_path
     assert result.labels == ["bird", "fruit", "metal"]
     accuracy = job.emit.values("metric", "validation_accuracy")
@@ -53,7 +54,7 @@ def test_a_decoder_learns_labels_from_packed_rows(tmp_path, base, method):
 
 def test_the_model_kept_says_the_labels(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, epochs=1)
-    result = train_classifier(job)
+    result = train(prepare_classifier, job)
     config = json.loads((job.model_dir / "config.json").read_text())
     assert config["id2label"] == {"0": "bird", "1": "fruit", "2": "metal"}
     kept = transformers.AutoModelForSequenceClassification.from_pretrained(job.model_dir).eval()
@@ -63,7 +64,7 @@ def test_the_model_kept_says_the_labels(tmp_path, base):
 
 def test_samples_are_a_label_and_how_sure(tmp_path, base):
     job = make_job(tmp_path / "run", base, SPLITS, max_steps=3)
-    train_classifier(job)
+    train(prepare_classifier, job)
     answers = job.emit.values("sample", "answer")
     assert len(answers) == 6
     assert all(re.fullmatch(r"(bird|fruit|metal) \(\d+ %\)", answer) for answer in answers)
@@ -80,7 +81,7 @@ def test_packed_and_padded_give_the_same_losses(tmp_path, base, monkeypatch):
         job = make_job(
             tmp_path / name, base, SPLITS, batch_size=48, max_steps=4, learning_rate=1e-2, evaluation_interval=1
         )
-        assert train_classifier(job).fast_path == (name == "packed")
+        assert train(prepare_classifier, job).fast_path == (name == "packed")
         runs.append(job)
     for field in ("loss", "validation_loss", "validation_accuracy"):
         assert runs[0].emit.values("metric", field) == pytest.approx(runs[1].emit.values("metric", field), rel=1e-3)
@@ -88,7 +89,7 @@ def test_packed_and_padded_give_the_same_losses(tmp_path, base, monkeypatch):
 
 def test_an_encoder_reads_padded_batches(tmp_path, encoder):
     job = make_job(tmp_path / "run", encoder, SPLITS, epochs=1, learning_rate=3e-3, evaluation_interval=6)
-    result = train_classifier(job)
+    result = train(prepare_classifier, job)
     assert not result.fast_path
     assert "slow_path" not in job.emit.values("note", "code")
     losses = job.emit.values("metric", "validation_loss")
