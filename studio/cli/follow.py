@@ -37,6 +37,8 @@ def show_recipe(draft: Draft, recipe: Recipe, *, understood: bool = True) -> Non
     sizes = draft.splits().sizes()
     if understood:
         console.print(escape(draft.sentence()))
+        for note in draft.table().notes:
+            console.print(f"[dim]· {escape(note)}[/]")
     console.print(f"{sizes['train']} rows to learn from, {sizes['validation']} to watch, {sizes['test']} for the exam.")
     table = Table("setting", "value", "why", box=None, header_style="dim", pad_edge=False)
     for field in (

@@ -9,7 +9,7 @@ from studio.core.errors import DataError
 from studio.data import names as known_names
 from studio.data.messages import parse, role_of
 from studio.data.profile import spread
-from studio.data.roles import chosen_columns, with_splits
+from studio.data.roles import chosen_columns
 from studio.data.stats import language
 from studio.data.text import cell_text, plural, quoted
 from studio.data.types import Example, Message, Table
@@ -18,7 +18,7 @@ from studio.data.types import Example, Message, Table
 def chat_examples(table: Table, roles: dict[str, Any]) -> list[Example]:
     """Rows as conversations; empty and one-sided ones stay in, so that a check can name them.
 
-    A context is put under its question. An own split column is taken over into ``split``.
+    A context is put under its question.
 
     Raises:
         DataError: a role names a column that is not there, or nothing tells who says what.
@@ -39,7 +39,7 @@ def chat_examples(table: Table, roles: dict[str, Any]) -> list[Example]:
             "Chat needs to know what the person says and what the model should answer.",
             "Choose a column for each, or one that holds whole conversations.",
         )
-    return with_splits(table, roles, examples)
+    return examples
 
 
 def describe_chat(table: Table, roles: dict[str, Any], examples: Sequence[Example]) -> str:

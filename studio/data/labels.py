@@ -9,7 +9,7 @@ from typing import Any
 from studio.core.errors import DataError
 from studio.data import names as known_names
 from studio.data.profile import Column, look, sample, spread
-from studio.data.roles import chosen_columns, with_splits
+from studio.data.roles import chosen_columns
 from studio.data.stats import language
 from studio.data.text import cell_text, plural, quoted
 from studio.data.types import Example, Reading, Table
@@ -53,11 +53,10 @@ def label_examples(table: Table, roles: dict[str, Any]) -> list[Example]:
         )
     texts = table.data.column(roles["text"]).to_pylist()
     labels = table.data.column(roles["label"]).to_pylist()
-    examples: list[Example] = [
+    return [
         {"row": row, "text": cell_text(text), "label": cell_text(label).strip()}
         for row, (text, label) in enumerate(zip(texts, labels, strict=True))
     ]
-    return with_splits(table, roles, examples)
 
 
 def describe_labels(table: Table, roles: dict[str, Any], examples: Sequence[Example]) -> str:

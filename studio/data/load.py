@@ -21,6 +21,7 @@ from studio.core.errors import DataError
 from studio.data import names as known_names
 from studio.data.archives import unpack_gzip, unpack_zip
 from studio.data.columns import stack
+from studio.data.formats import EXTENSIONS
 from studio.data.read_json import read_json
 from studio.data.read_sheets import is_workbook, read_parquet, read_workbook
 from studio.data.read_text import Parsed, read_delimited, read_plain
@@ -28,9 +29,6 @@ from studio.data.sniff import Kind, delimiter_of, encoding_of, kind_of
 from studio.data.text import listed, plural, quoted
 from studio.data.types import FileInfo, Table
 
-EXTENSIONS: tuple[str, ...] = (
-    ".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".txt", ".md", ".gz", ".zip",
-)  # fmt: skip
 MAX_FILE = 2 * 1024**3
 
 

@@ -35,15 +35,11 @@ class Encoded:
         ids: Token ids, at most ``max_length`` of them.
         labels: The same ids where they are learned, -100 elsewhere.
         text: The whole rendered text, before cutting.
-        truncated: Whether tokens were cut off.
-        full_length: Tokens before cutting.
     """
 
     ids: list[int]
     labels: list[int]
     text: str
-    truncated: bool
-    full_length: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ class ChatRenderer:
             labels = [NOT_LEARNED] * len(ids)
             for first, last in learned:
                 labels[first:last] = ids[first:last]
-            encoded.append(Encoded(ids[start:end], labels[start:end], rendered.text, end - start < len(ids), len(ids)))
+            encoded.append(Encoded(ids[start:end], labels[start:end], rendered.text))
         return encoded
 
     def segments(self, messages: Sequence[Message], max_length: int | None = None) -> list[Segment]:

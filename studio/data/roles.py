@@ -1,4 +1,5 @@
-"""Roles of columns: what chat and labels both do with the columns a person, or the detection, has chosen."""
+"""Columns with a role, of those a person or the detection has chosen: what they all have in common, and the one that names
+the split, which is no task's own."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 from studio.core.errors import DataError
 from studio.data import names as known_names
 from studio.data.profile import split_column
-from studio.data.text import cell_text, listed
+from studio.data.text import cell_text, listed, quoted
 from studio.data.types import Example, Table
 
 
@@ -29,10 +30,49 @@ def chosen_columns(table: Table, roles: dict[str, Any]) -> dict[str, str]:
     return chosen
 
 
-def with_splits(table: Table, roles: dict[str, Any], examples: list[Example]) -> list[Example]:
-    """Take over the data's own split, if it has one; rows that name none are to learn from."""
-    column = roles.get("split") or split_column(table)
+def own_split(table: Table, chosen: str | None) -> str | None:
+    """The column that names the split: the ``chosen`` one, none for empty text, the table's own when nobody chose."""
+    return split_column(table) if chosen is None else chosen or None
+
+
+def with_splits(table: Table, chosen: str | None, examples: list[Example]) -> list[Example]:
+    """Take over the data's own split, if it has one (see :func:`own_split`).
+
+    Raises:
+        DataError: as for :func:`split_parts`.
+    """
+    column = own_split(table, chosen)
     if not column:
         return examples
-    words: Any = [known_names.split_word(cell_text(v)) or "train" for v in table.data.column(column).to_pylist()]
-    return [{**example, "split": words[example["row"]]} for example in examples]
+    parts = split_parts(table, column)
+    return [{**example, "split": parts[example["row"]]} for example in examples]
+
+
+def split_parts(table: Table, column: str) -> list[str]:
+    """The part each row of the table names; rows that name none are to learn from.
+
+    Raises:
+        DataError: there is no such column, or it does not name parts. A word that is not understood is no part: such a
+            row would be learned from, whatever was meant.
+    """
+    if column not in table.columns:
+        raise DataError(
+            "A column is not there",
+            f"The table has no column {quoted(column)}; it has {listed(table.columns, 8)}.",
+            "Choose one of these.",
+        )
+    cells = [cell_text(value).strip() for value in table.data.column(column).to_pylist()]
+    words = {cell: known_names.split_word(cell) for cell in dict.fromkeys(cells) if cell}
+    strangers = [cell for cell, word in words.items() if word is None]
+    what = ""
+    if not words:
+        what = f"The column {quoted(column)} is empty."
+    elif strangers:
+        what = f"The column {quoted(column)} says {listed(strangers, 3)}, which is no part of a split."
+    elif all(cells) and "train" not in words.values():
+        what = f"The column {quoted(column)} leaves no rows to learn from."
+    if what:
+        raise DataError(
+            "This column does not name the split", what, "Choose one that says train, validation or test in every row."
+        )
+    return [words.get(cell) or "train" for cell in cells]

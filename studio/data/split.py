@@ -27,8 +27,8 @@ def split_examples(
     """Divide examples by the shares of ``options``, the same way for the same seed.
 
     Labels (``stratum``) keep their proportions as well as whole groups allow. Rows that name their own part
-    (``Example["split"]``) stay in it, unless ``options.column`` is empty text; parts the data does not have are then
-    taken from its training rows. With ten rows or more no wanted part is empty, if there are enough groups.
+    (``Example["split"]``, see :mod:`studio.data.roles`) stay in it; parts the data does not have are then taken from its
+    training rows. With ten rows or more no wanted part is empty, if there are enough groups.
     """
     groups: dict[str, Group] = defaultdict(list)
     for place, example in enumerate(examples):
@@ -37,7 +37,7 @@ def split_examples(
     notes: list[str] = []
     parts: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
     free: list[Group] = list(groups.values())
-    if options.column != "" and any("split" in e for e in examples):
+    if any("split" in e for e in examples):
         free = _own(examples, list(groups.values()), parts, shares, notes)
     if free:
         _divide(examples, free, shares, options.seed, stratum, parts, notes)

@@ -140,13 +140,11 @@ class CheckContext:
 
     Attributes:
         token_lengths: One length in tokens per example, or None while the base's tokenizer is not on this machine.
-        max_length: The chosen limit in tokens, or None.
-        split_column: Whether the data names its own splits.
+        max_length: Where the run will cut rows, in tokens, or None.
     """
 
     token_lengths: Sequence[int] | None = None
     max_length: int | None = None
-    split_column: bool = False
 
 
 @dataclass(frozen=True)

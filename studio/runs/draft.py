@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,15 @@ from studio.core.recipe import AppliedFix, DataOptions, Recipe
 from studio.core.workspace import Workspace
 from studio.data.clean import preview
 from studio.data.render import Segment
+from studio.data.roles import own_split, split_parts
 from studio.data.storage import save_table
-from studio.data.types import Change, CheckContext, Example, Finding, Reading, Splits, Table
+from studio.data.types import Change, CheckContext, Example, Finding, Splits, Table
 from studio.models import estimate as estimating
 from studio.models import suggest
 from studio.models.catalogue import find
 from studio.models.fetch import is_local, local_folder
 from studio.models.types import BaseCard, Estimate
-from studio.runs import calibration, choices, remembered, sources
+from studio.runs import calibration, choices, copies, remembered, sources
 from studio.runs.folder import RunFolder
 from studio.runs.sources import Loaded
 from studio.runs.state import RunState
@@ -93,10 +95,8 @@ class Draft:
                 "Its data is no longer in its folder.",
                 "Start a new run and load the data again.",
             )
-        recipe = origin.recipe()
-        run = RunFolder.create(workspace, recipe.name)
-        shutil.copytree(origin.run.data_dir, run.data_dir, dirs_exist_ok=True)
-        recipe.save(run.recipe_path)
+        run = copies.fresh_copy(origin.run, workspace)
+        copies.renamed(origin.recipe(), origin.run, run).save(run.recipe_path)
         return cls(run, workspace)
 
     @classmethod
@@ -105,13 +105,18 @@ class Draft:
 
         Raises:
             DataError: a source cannot be read.
-            RecipeError: the recipe names no data.
+            RecipeError: the recipe names no data, or a column of the split that does not name it.
         """
         draft = cls._begin(workspace, sources.from_recipe(recipe, folder))
         chosen = recipe.model_copy(deep=True)
         detected = draft.recipe()
         chosen.data.sources, chosen.data.fingerprint = detected.data.sources, detected.data.fingerprint
+        if not sources.given_name(recipe, folder):
+            chosen.name = detected.name
         try:
+            problems = draft._split_problems(chosen.data.split.column)
+            if problems:
+                raise RecipeError(problems)
             if not chosen.data.roles:
                 chosen.data.roles = tasks.get(chosen.task).read(draft.table()).roles
             choices.save(draft.run, chosen)
@@ -151,8 +156,19 @@ class Draft:
 
     def update(self, section: str, values: dict[str, Any]) -> list[FieldProblem]:
         """Set several fields of ``method``, ``training`` or ``data.split``; all problems are told, none half applied."""
+        unfit = self._split_problems(values.get("column")) if section == "data.split" else []
         with choices.changed(self.run) as recipe:
-            return choices.set_fields(recipe, section, values)
+            return unfit + choices.set_fields(recipe.model_copy(deep=True) if unfit else recipe, section, values)
+
+    def _split_problems(self, column: Any) -> list[FieldProblem]:
+        """Why the rows cannot be divided by this column."""
+        if not isinstance(column, str) or not column:
+            return []
+        try:
+            split_parts(self.table(), column)
+        except DataError as error:
+            return [FieldProblem("data.split.column", f"{error.what_happened} {error.what_to_do}")]
+        return []
 
     def rename(self, name: str) -> None:
         with choices.changed(self.run) as recipe:
@@ -166,10 +182,6 @@ class Draft:
     def table(self) -> Table:
         return remembered.table(self.run.data_dir)
 
-    def readings(self) -> list[Reading]:
-        """How each task reads this table, the best first."""
-        return tasks.detect(self.table())
-
     def sentence(self) -> str:
         """What was understood, or what is missing."""
         recipe = self.recipe()
@@ -182,6 +194,8 @@ class Draft:
         """Change the task; the columns are guessed anew for it."""
         reading = tasks.get(name).read(self.table())
         with choices.changed(self.run) as recipe:
+            if recipe.task != name:
+                recipe.task_options = {}  # another task has other settings
             recipe.task, recipe.data.roles, recipe.data.fixes = name, reading.roles, []
 
     def set_roles(self, roles: dict[str, Any]) -> None:
@@ -212,11 +226,7 @@ class Draft:
 
         Lengths count only where the base's tokenizer is on this machine.
         """
-        examples = self.examples()
-        recipe = self.recipe()
-        return self.task.check(
-            examples, CheckContext(self.token_lengths(), self._max_length(recipe), self._has_split(examples))
-        )
+        return self.task.check(self.examples(), CheckContext(self.token_lengths(), self.max_length()))
 
     def preview(self, fix_id: str) -> list[Change]:
         return preview(self.examples(), fix_id)
@@ -233,10 +243,18 @@ class Draft:
             if recipe.data.fixes[-1:] != [fix]:
                 recipe.data.fixes = [*recipe.data.fixes, fix]
 
-    def undo(self, index: int) -> None:
-        """Take the fix at ``index`` out of the list; the others stay."""
+    def undo(self, index: int, fix_id: str) -> bool:
+        """Take the fix at ``index`` out of the list; the others stay.
+
+        Returns:
+            False when another fix or none is there by now (a double press, or two browsers): the list stays as it is.
+        """
         with choices.changed(self.run) as recipe:
-            recipe.data.fixes = [fix for i, fix in enumerate(recipe.data.fixes) if i != index]
+            fixes = recipe.data.fixes
+            if not 0 <= index < len(fixes) or fixes[index].fix != fix_id:
+                return False
+            recipe.data.fixes = [*fixes[:index], *fixes[index + 1 :]]
+            return True
 
     def counts(self) -> tuple[int, int]:
         """(rows read, rows the task can learn from after the fixes)."""
@@ -244,6 +262,10 @@ class Draft:
 
     def set_split(self, **fields: Any) -> list[FieldProblem]:
         return self.update("data.split", fields)
+
+    def split_column(self) -> str | None:
+        """The column by which the rows are divided: the chosen one, or the one the data has; None when there is none."""
+        return own_split(self.table(), self.recipe().data.split.column)
 
     def splits(self) -> Splits:
         """
@@ -253,11 +275,23 @@ class Draft:
         return remembered.splits(self.run.data_dir, self.recipe())
 
     def token_lengths(self) -> list[int] | None:
-        """One length in tokens per row of :meth:`examples`, or None when the base is not on this machine yet."""
+        """One length in tokens per row of :meth:`examples`, with all that the model will read in it, or None when the base
+        is not on this machine yet."""
         folder = self.renderer_folder()
         if folder is None:
             return None
-        return list(remembered.lengths(self.task.name, folder, self.examples()))
+        recipe = self.recipe()
+        return list(remembered.lengths(recipe.task, folder, remembered.prepared(self.run.data_dir, recipe)))
+
+    def max_length(self) -> int | None:
+        """Tokens at which the run will cut a row; None while that cannot be said (no base, or no row to learn from)."""
+        settled = self.run.recipe().training.max_length
+        if settled:
+            return settled
+        try:
+            return self._suggested().training.max_length
+        except StudioError:
+            return None
 
     def segments(self, index: int) -> list[Segment]:
         """The exact text of row ``index`` of the training rows, learned and cut parts marked.
@@ -270,7 +304,7 @@ class Draft:
         return self.task.segments(
             rows[index % len(rows)],
             self.renderer_folder() or _stand_in(self.workspace),
-            self._max_length(self.recipe()),
+            self.max_length(),
         )
 
     def renderer_folder(self) -> Path | None:
@@ -281,18 +315,6 @@ class Draft:
             return None
         return local_folder(card, self.workspace) if is_local(card, self.workspace) else None
 
-    def _max_length(self, recipe: Recipe) -> int | None:
-        if recipe.training.max_length:
-            return recipe.training.max_length
-        try:
-            return self.base().context
-        except StudioError:
-            return None
-
-    @staticmethod
-    def _has_split(examples: Sequence[Example]) -> bool:
-        return any("split" in example for example in examples[:1])
-
     # -- step 3: model ------------------------------------------------------------------------------------------------
 
     def base(self) -> BaseCard:
@@ -300,7 +322,9 @@ class Draft:
         Raises:
             ModelError: the base cannot be found or used.
         """
-        return find(self.recipe().base.id, self.workspace)
+        recipe = self.recipe()
+        card, task = find(recipe.base.id, self.workspace), tasks.get(recipe.task)
+        return replace(card, tasks=(*card.tasks, task.name)) if task.bases in card.tasks else card
 
     def set_base(self, base_id: str) -> None:
         """
@@ -315,18 +339,23 @@ class Draft:
         """What suggestions and estimates need to know of the training rows."""
         splits = self.splits()
         folder = self.renderer_folder() or _stand_in(self.workspace)
-        lengths = remembered.lengths(self.task.name, folder, splits.train)
+        lengths = remembered.training_lengths(self.run.data_dir, self.recipe(), folder)
         task = self.task  # reads the recipe: once, not once a row
         labels = {task.stratum(example) for example in splits.train} - {None}
         return suggest.DataFacts(rows=len(splits.train), lengths=lengths, labels=len(labels))
 
     def resolved(self) -> Recipe:
         """The recipe with every value in place and the reason for each."""
-        recipe = suggest.resolve(self.recipe(), self.base(), self.facts(), hardware.detect())
+        recipe = self._suggested()
+        task = tasks.get(recipe.task)
+        recipe.task_options = task.settings(recipe).model_dump(mode="json")
         if not recipe.training.sample_prompts:
             splits = self.splits()
-            recipe.training.sample_prompts = self.task.prompts(splits.validation or splits.train, 3)
+            recipe.training.sample_prompts = task.prompts(splits.validation or splits.train, 3)
         return recipe
+
+    def _suggested(self) -> Recipe:
+        return suggest.resolve(self.recipe(), self.base(), self.facts(), hardware.detect())
 
     def presets(self) -> dict[str, Recipe]:
         """Preset name → what the recipe would be with it."""
@@ -347,7 +376,8 @@ class Draft:
         recipe = recipe or self.resolved()
         splits = self.splits()
         return estimating.estimate(
-            recipe, self.base(), self.facts(), hardware.detect(), self.calibration(recipe), len(splits.validation), len(splits.test)
+            recipe, self.base(), self.facts(), hardware.detect(), self.calibration(recipe), len(splits.validation),
+            len(splits.test), hardware.free_disk_gib(self.workspace.runs_dir),
         )  # fmt: skip
 
     def calibration(self, recipe: Recipe | None = None) -> Calibration | None:

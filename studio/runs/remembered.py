@@ -14,6 +14,7 @@ from typing import Any
 from studio.core.errors import DataError, RunError
 from studio.core.recipe import AppliedFix, DataOptions, Recipe
 from studio.data.clean import apply_fixes
+from studio.data.roles import with_splits
 from studio.data.split import split_examples
 from studio.data.storage import open_table
 from studio.data.types import Example, Splits, Table
@@ -35,8 +36,16 @@ def examples(data_dir: Path, recipe: Recipe, *, fixed: bool = True) -> list[Exam
     Raises:
         RunError: the table is gone.
     """
-    fixes = key([fix.model_dump() for fix in recipe.data.fixes] if fixed else [])
-    return _examples(str(data_dir), _stamp(data_dir), recipe.task, key(recipe.data.roles), fixes)
+    return _examples(str(data_dir), _stamp(data_dir), recipe.task, *_read_as(recipe.data, fixed=fixed))
+
+
+def prepared(data_dir: Path, recipe: Recipe) -> list[Example]:
+    """One for each of :func:`examples`, with what the recipe adds to it: what the model gets to read.
+
+    Raises:
+        RunError: the table is gone.
+    """
+    return _prepared(str(data_dir), _stamp(data_dir), recipe.task, _data_key(recipe))
 
 
 def splits(data_dir: Path, recipe: Recipe) -> Splits:
@@ -45,13 +54,26 @@ def splits(data_dir: Path, recipe: Recipe) -> Splits:
         DataError: no usable row is left.
         RunError: the table is gone.
     """
-    data = recipe.data.model_dump_json(exclude={"sources", "fingerprint"})
-    return _splits(str(data_dir), _stamp(data_dir), recipe.task, data)
+    return _splits(str(data_dir), _stamp(data_dir), recipe.task, _data_key(recipe))
 
 
 def lengths(task: str, base_path: Path, rows: Sequence[Example]) -> tuple[int, ...]:
     """Tokens in each row, with the tokenizer of the base in ``base_path``."""
     return _lengths(task, str(base_path), _Rows(rows))
+
+
+def training_lengths(data_dir: Path, recipe: Recipe, base_path: Path) -> tuple[int, ...]:
+    """Tokens in each training row. They are counted once, with all the others, as the screens ask for both.
+
+    Raises:
+        DataError: no usable row is left.
+        RunError: the table is gone.
+    """
+    train, every = splits(data_dir, recipe).train, prepared(data_dir, recipe)
+    counted = {id(row): length for row, length in zip(every, lengths(recipe.task, base_path, every), strict=True)}
+    if all(id(row) in counted for row in train):
+        return tuple(counted[id(row)] for row in train)
+    return lengths(recipe.task, base_path, train)
 
 
 def key(value: Any) -> str:
@@ -89,33 +111,49 @@ def _stamp(data_dir: Path) -> int:
         ) from None
 
 
+def _data_key(recipe: Recipe) -> str:
+    """All that decides the rows beside the table and the task, as JSON."""
+    return recipe.data.model_dump_json(exclude={"sources", "fingerprint"})
+
+
+def _read_as(data: DataOptions, *, fixed: bool = True) -> tuple[str, str | None, str]:
+    """Roles as JSON, the split column, fixes as JSON: how a table becomes examples."""
+    return key(data.roles), data.split.column, key([fix.model_dump() for fix in data.fixes] if fixed else [])
+
+
 @lru_cache(maxsize=2)
 def _table(folder: str, stamp: int) -> Table:
     return open_table(Path(folder))
 
 
 @lru_cache(maxsize=3)
-def _examples(folder: str, stamp: int, task: str, roles: str, fixes: str) -> list[Example]:
+def _examples(folder: str, stamp: int, task: str, roles: str, column: str | None, fixes: str) -> list[Example]:
     """``roles`` and ``fixes`` are JSON."""
     if fixes == "[]":
-        return tasks.get(task).examples(_table(folder, stamp), json.loads(roles))
+        rows = _table(folder, stamp)
+        return with_splits(rows, column, tasks.get(task).examples(rows, json.loads(roles)))
     applied = [AppliedFix(**fix) for fix in json.loads(fixes)]
-    return apply_fixes(_examples(folder, stamp, task, roles, "[]"), applied)
+    return apply_fixes(_examples(folder, stamp, task, roles, column, "[]"), applied)
+
+
+@lru_cache(maxsize=2)
+def _prepared(folder: str, stamp: int, task: str, data_json: str) -> list[Example]:
+    data = DataOptions.model_validate_json(data_json)
+    return tasks.get(task).prepare(_examples(folder, stamp, task, *_read_as(data)), data)
 
 
 @lru_cache(maxsize=2)
 def _splits(folder: str, stamp: int, task_name: str, data_json: str) -> Splits:
     data = DataOptions.model_validate_json(data_json)
     task = tasks.get(task_name)
-    fixes = key([fix.model_dump() for fix in data.fixes])
-    rows = task.usable(_examples(folder, stamp, task_name, key(data.roles), fixes))
+    rows = task.usable(_prepared(folder, stamp, task_name, data_json))
     if not rows:
         raise DataError(
             "There is nothing to learn from",
             f"No row has all that “{task.title}” needs.",
             "Go back to Data and choose the columns, or load another file.",
         )
-    return split_examples(task.prepare(rows, data), data.split, task.stratum, task.group_key)
+    return split_examples(rows, data.split, task.stratum, task.group_key)
 
 
 @lru_cache(maxsize=4)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
+from studio.runs import copies
 from studio.runs.folder import RunFolder
 
 
@@ -24,10 +23,9 @@ def smaller_copy(run: RunFolder, workspace: Workspace) -> RunFolder:
             "This run takes one row at once already.",
             "Choose a smaller base, a shorter longest row, or a small adapter (LoRA).",
         )
-    fresh = RunFolder.create(workspace, recipe.name)
-    shutil.copytree(run.data_dir, fresh.data_dir, dirs_exist_ok=True)
+    fresh = copies.fresh_copy(run, workspace)
     for path in run.recipe_paths():
-        halved(Recipe.load(path), batch, run.id).save(fresh.path / path.name)
+        copies.renamed(halved(Recipe.load(path), batch, run.id), run, fresh).save(fresh.path / path.name)
     return fresh
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.core.assets import SAMPLES, sample_data_dir
@@ -11,7 +11,9 @@ from studio.core.errors import DataError, FieldProblem, RecipeError
 from studio.core.recipe import Recipe, Source
 from studio.data.load import load_files, load_hub, load_text
 from studio.data.storage import open_table
+from studio.data.text import listed
 from studio.data.types import Table
+from studio.runs.copies import stem
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,33 @@ def from_recipe(recipe: Recipe, folder: Path) -> Loaded:
         DataError: a source cannot be read.
         RecipeError: the recipe names no data.
     """
-    if not recipe.data.sources:
+    named = [source.path for source in recipe.data.sources]
+    on_hub = named[:1] and named[0].startswith("hub:")
+    files = [] if on_hub else [folder / path for path in named]
+    if (folder / "data" / "table.parquet").is_file() and not (files and all(file.exists() for file in files)):
+        # A recipe inside a run folder: the rows lie beside it, whether they were pasted, uploaded or fetched.
+        name = recipe.name if given_name(recipe, folder) else stem(recipe.name)
+        return Loaded(open_table(folder / "data"), name, recipe.data.sources)
+    if not named:
         raise RecipeError([FieldProblem("data.sources", "Name at least one file.")])
-    first = recipe.data.sources[0].path
-    if first.startswith("hub:"):
-        return from_hub(first.removeprefix("hub:"))
-    files = [folder / source.path for source in recipe.data.sources]
-    if not files[0].exists() and (folder / "data" / "table.parquet").is_file():
-        # A recipe inside a run folder: the rows lie beside it, whatever became of the uploaded file.
-        return Loaded(open_table(folder / "data"), recipe.name, recipe.data.sources)
-    return from_files(files)
+    loaded = from_hub(named[0].removeprefix("hub:")) if on_hub else from_files(files)
+    return _told_of_changes(loaded, recipe)
+
+
+def given_name(recipe: Recipe, folder: Path) -> str:
+    """The name a person gave to a recipe in ``folder``; empty when it has none, or is called like the run it lies in."""
+    return recipe.name if "name" in recipe.model_fields_set and recipe.name != folder.name else ""
+
+
+def _told_of_changes(loaded: Loaded, recipe: Recipe) -> Loaded:
+    """Add a note when the rows are not those the recipe was made with: its result may differ."""
+    before, now = recipe.data.sources, loaded.sources
+    known = len(before) == len(now) and all(source.sha256 for source in before)
+    same_files = known and [source.sha256 for source in before] == [source.sha256 for source in now]
+    same_rows = loaded.table.fingerprint() == recipe.data.fingerprint
+    if same_files or same_rows or not (known or recipe.data.fingerprint):
+        return loaded
+    changed = [Path(old.path).name for old, new in zip(before, now, strict=False) if old.sha256 != new.sha256]
+    what = f"{listed(changed)} {'have' if len(changed) > 1 else 'has'}" if changed else "The data has"
+    note = f"{what} changed since this recipe was made; the rows as they are now are used."
+    return replace(loaded, table=replace(loaded.table, notes=(note, *loaded.table.notes)))

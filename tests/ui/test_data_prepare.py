@@ -82,6 +82,83 @@ def test_messy_rows_are_mended_previewed_and_undone(page: Any, app: App) -> None
     page.wait_for_function("before => document.querySelector('.ts-rows').innerText === before", arg=before)
 
 
+def mend_twice(page: Any) -> None:
+    for done in (1, 2):
+        page.locator("button[data-action=fix]").first.click()
+        page.wait_for_function("n => document.querySelectorAll('.ts-undo li').length === n", arg=done)
+
+
+def test_undo_pressed_twice_takes_back_one_fix(page: Any, app: App) -> None:
+    load_sample(page, app, "messy_support.csv")
+    to_prepare(page)
+    mend_twice(page)
+    page.evaluate("[1, 2].forEach(() => document.querySelector('.ts-undo button').click())")
+    page.wait_for_function("document.querySelectorAll('.ts-undo li').length === 1")
+    page.wait_for_timeout(1500)
+    assert page.locator(".ts-undo li").count() == 1
+    assert page.locator(".toast-message-text").count() == 0
+
+
+def test_undo_in_a_window_with_an_old_list_takes_nothing_else(page: Any, app: App, browser: Any) -> None:
+    run = load_sample(page, app, "messy_support.csv")
+    to_prepare(page)
+    mend_twice(page)
+    other = browser.new_page()
+    other.goto(f"{app.url}?run={run}")
+    other.locator(".ts-undo button").first.click()
+    other.wait_for_function("document.querySelectorAll('.ts-undo li').length === 1")
+    kept = other.inner_text(".ts-undo")
+    other.close()
+    page.locator(".ts-undo button").first.click()
+    page.wait_for_selector("text=The list of fixes has changed meanwhile")
+    page.wait_for_function("document.querySelectorAll('.ts-undo li').length === 1")
+    assert page.inner_text(".ts-undo") == kept
+
+
+def test_the_column_that_names_the_split_is_kept_to(page: Any, app: App, tmp_path: Path) -> None:
+    parts = ["train", "train", "dev", "test"]
+    rows = (f"What is number {i}?,It is {i} of course.,{parts[i % 4]}" for i in range(80))
+    (tmp_path / "rows.csv").write_text("question,answer,which_part\n" + "\n".join(rows))
+    upload(page, app, tmp_path / "rows.csv")
+    page.wait_for_selector("#ts-rows table:visible")
+    to_prepare(page)
+    page.wait_for_selector(".ts-part-train:has-text('64 rows')")
+    page.click("#ts-split-more button")
+    choose_split(page, "which_part")
+    page.wait_for_selector(".ts-part-train:has-text('40 rows')")
+    page.wait_for_selector("#ts-split >> text=Your own split was kept.")
+    assert page.locator("input[data-handle=train]").is_disabled()
+    choose_split(page, "answer")
+    page.wait_for_selector("#ts-split-column >> text=which is no part of a split")
+    assert page.input_value("#ts-split-column input") == "which_part"
+    assert "40 rows" in page.inner_text(".ts-part-train")
+    choose_split(page, "(none)")
+    page.wait_for_selector(".ts-part-train:has-text('64 rows')")
+    page.wait_for_selector("input[data-handle=train]:enabled")
+    assert page.locator("#ts-split-column >> text=which is no part of a split").count() == 0
+
+
+def choose_split(page: Any, name: str) -> None:
+    page.click("#ts-split-column input")
+    page.click(f"#ts-split-column [role=option]:has-text('{name}')")
+
+
+def test_a_split_that_was_found_is_shown_and_can_be_left_aside(page: Any, app: App, tmp_path: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        rows = "\n".join(f"What is {name} number {i}?,It is {i} of course." for i in range(40))
+        (tmp_path / name).write_text("question,answer\n" + rows)
+    upload(page, app, tmp_path / "train.csv", tmp_path / "test.csv")
+    page.wait_for_selector("#ts-rows table:visible")
+    to_prepare(page)
+    page.wait_for_selector(".ts-part-test:has-text('40 rows')")
+    page.click("#ts-split-more button")
+    page.wait_for_function("document.querySelector('#ts-split-column input').value === 'split'")
+    choose_split(page, "(none)")
+    page.wait_for_selector(".ts-part-test:has-text('8 rows')")
+    page.reload()
+    page.wait_for_selector(".ts-part-test:has-text('8 rows')")
+
+
 def test_a_finding_can_be_left_and_stays_left(page: Any, app: App) -> None:
     load_sample(page, app, "messy_support.csv")
     to_prepare(page)

@@ -10,6 +10,7 @@ import gradio as gr
 
 from studio.core.assets import SAMPLES, assets_dir
 from studio.core.errors import StudioError
+from studio.data.formats import EXTENSIONS
 from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.shell import DATA, PREPARE, QUIET, Shell, StepView, guarded
@@ -23,14 +24,18 @@ log = logging.getLogger("studio.ui")
 ROLE_SLOTS = 10
 """Dropdowns for column roles; a task that has more roles shows its first ones."""
 NONE = "(none)"
-EXTENSIONS = [".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".txt", ".md", ".zip"]
 
 
 def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
     with gr.Column(elem_classes="ts-page ts-first") as first:
         html(view.welcome((assets_dir() / "logo.svg").read_text(encoding="utf-8")))
         drop = gr.File(
-            file_count="multiple", file_types=EXTENSIONS, label="Files", show_label=False, elem_id="ts-drop", height=168
+            file_count="multiple",
+            file_types=list(EXTENSIONS),
+            label="Files",
+            show_label=False,
+            elem_id="ts-drop",
+            height=168,
         )
         samples = html(view.gallery(SAMPLES), elem_id="ts-samples", js_on_load=_SAMPLES_JS)
         with gr.Accordion("Or paste text, or name a data set of the Hub", open=False, elem_id="ts-other-ways"):

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.core.errors import DataError, StudioError
+from studio.core.options import describe
+from studio.core.recipe import SplitOptions
 from studio.ui.components import html
 from studio.ui.context import StudioContext
-from studio.ui.shell import DATA, MODEL, QUIET, Shell, StepView, guarded
+from studio.ui.shell import DATA, MODEL, QUIET, Shell, StepView, guarded, notify
 from studio.ui.views import data as data_view
 from studio.ui.views import findings as findings_view
 from studio.ui.views import tokens
+from studio.ui.views.fields import field_note
 from studio.ui.views.html import tag
 from studio.ui.views.split import split_bar
 
@@ -24,6 +27,7 @@ LEFT = "left"
 """Under this name the run's folder remembers which findings the person left as they are."""
 TITLES = "fix_titles"
 """And what the fixes were called on their cards."""
+COLUMN = next(info for info in describe(SplitOptions) if info.name == "column")
 
 
 def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
@@ -39,8 +43,8 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
         split = html(elem_id="ts-split", js_on_load=_SPLIT_JS)
         with gr.Accordion("More about the split", open=False, elem_id="ts-split-more"), gr.Row(equal_height=True):
             column = gr.Dropdown(
-                label="Column that names the split", info="A column of your own that says train, validation or test.",
-                choices=[], elem_id="ts-split-column", min_width=240,
+                label=COLUMN.title, info=field_note(COLUMN), choices=[], elem_id="ts-split-column",
+                elem_classes=["ts-field"], min_width=240,
             )  # fmt: skip
             seed = gr.Number(
                 label="Shuffle number (seed)", info="The same number gives the same split.", precision=0, minimum=0,
@@ -60,12 +64,9 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
     for component in (findings, effect):
         acted = component.select(guarded(screen.act), run_id, rows, **QUIET)
         shell.refresh(acted)
-    divided = [split, index, seen]
-    split.select(guarded(screen.set_shares), run_id, divided, trigger_mode="always_last", **QUIET)
-    column.input(guarded(screen.set_column), [run_id, column], divided, **QUIET)
-    gr.on(
-        [seed.submit, seed.blur], guarded(screen.set_seed), [run_id, seed], divided, **QUIET
-    )  # fmt: skip
+    split.select(guarded(screen.set_shares), run_id, rows, trigger_mode="always_last", **QUIET)
+    column.input(guarded(screen.set_column), [run_id, column], [*rows, column], **QUIET)
+    gr.on([seed.submit, seed.blur], guarded(screen.set_seed), [run_id, seed], rows, **QUIET)
     seen.select(guarded(screen.turn), [run_id, index], [index, seen], trigger_mode="always_last", **QUIET)
     shell.go_to(back.click(lambda: None, **QUIET), DATA)
     shell.go_to(forward.click(guarded(screen.ready), run_id, None, **QUIET), MODEL)
@@ -85,13 +86,21 @@ class _Screen:
             return [gr.skip()] * 11
         draft = self.studio.draft(run_id)
         options = draft.recipe().data.split
-        columns = [("(none)", "")] + [(name[:80], name) for name in draft.table().columns]
         return [
             gr.HTML(visible=not draft.is_open),
             *self._rows(draft),
-            gr.Dropdown(choices=columns, value=options.column or "", interactive=draft.is_open),
+            self._column(draft),
             gr.Number(value=options.seed, interactive=draft.is_open),
         ]
+
+    @staticmethod
+    def _column(draft: Draft, problem: str = "") -> gr.Dropdown:
+        """The column that counts; beside it why the one just chosen cannot."""
+        return gr.Dropdown(
+            choices=[("(none)", "")] + [(name[:80], name) for name in draft.table().columns],
+            value=draft.split_column() or "", interactive=draft.is_open, info=field_note(COLUMN, problem=problem),
+            elem_classes=["ts-field", "ts-field-wrong"] if problem else ["ts-field"],
+        )  # fmt: skip
 
     def _rows(self, draft: Draft, preview_of: str = "") -> list[Any]:
         """health, findings, effect, split, index, seen, lengths, next."""
@@ -132,8 +141,8 @@ class _Screen:
         except DataError as error:
             message = tag("p", f"{error.what_happened} {error.what_to_do}", class_="ts-empty")
             return [message, 0, tokens.model_view([], 0, 0, None)]
-        own = bool(options.column)
-        if own or any("split" in e for e in splits.train[:1]):
+        own = draft.split_column() is not None
+        if own:
             shares = {name: float(size) for name, size in splits.sizes().items()}
         bar = split_bar(shares, splits.sizes(), splits.notes, draft.is_open and not own)
         return [bar, 0, self._seen(draft, 0)]
@@ -142,22 +151,12 @@ class _Screen:
         total = len(draft.splits().train)
         if not total:
             return tokens.model_view([], 0, 0, None)
-        return tokens.model_view(draft.segments(index), index, total, self._max_length(draft))
-
-    @staticmethod
-    def _max_length(draft: Draft) -> int | None:
-        chosen = draft.recipe().training.max_length
-        if chosen:
-            return chosen
-        try:
-            return draft.base().context
-        except StudioError:
-            return None
+        return tokens.model_view(draft.segments(index), index, total, draft.max_length())
 
     def _lengths(self, draft: Draft) -> str:
         from studio.data.stats import histogram
 
-        return tokens.histogram(histogram(draft.token_lengths() or [], self._max_length(draft)))
+        return tokens.histogram(histogram(draft.token_lengths() or [], draft.max_length()))
 
     # -- changes ------------------------------------------------------------------------------------------------------
 
@@ -178,7 +177,12 @@ class _Screen:
                 draft.apply(check, fix)
                 self.studio.remember(draft.run, TITLES, {**self._titles(draft), fix: title})
             case "undo":
-                draft.undo(int(wish.get("index", -1)))
+                index = wish.get("index")
+                if not draft.undo(index if isinstance(index, int) else -1, fix):
+                    notify(
+                        "The list of fixes has changed meanwhile: this one was undone already, or another window was faster. "
+                        "Here is the list as it is now."
+                    )
             case "leave":
                 self.studio.remember(draft.run, LEFT, sorted({*self._left(draft), check}))
             case "unleave":
@@ -192,22 +196,30 @@ class _Screen:
         return self._set(run_id, train=first / 100, validation=(second - first) / 100, test=(100 - second) / 100)
 
     def set_column(self, run_id: str, column: str | None) -> list[Any]:
-        return self._set(run_id, column=column or None)
+        """The findings change too: what is held back must not be among what is learned."""
+        draft = self.studio.draft(run_id)
+        problems = draft.set_split(column=column or "")
+        if problems:
+            return [*[gr.skip()] * 8, self._column(draft, " ".join(p.message for p in problems))]
+        return [*self._rows(draft), self._column(draft)]
 
     def set_seed(self, run_id: str, seed: float | None) -> list[Any]:
         draft = self.studio.draft(run_id)
         if seed is None or int(seed) == draft.recipe().data.split.seed:
-            return [gr.skip()] * 3
+            return [gr.skip()] * 8
         return self._set(run_id, seed=int(seed))
 
     def _set(self, run_id: str, **fields: Any) -> list[Any]:
         draft = self.studio.draft(run_id)
+        limit = draft.max_length()
         problems = draft.set_split(**fields)
         if problems:
             raise StudioError(
                 "The split stays as it was", " ".join(p.message for p in problems), "Choose other values."
             )
-        return self._divided(draft)
+        if draft.max_length() != limit:  # it follows from the rows that are learned from
+            return self._rows(draft)
+        return [*[gr.skip()] * 3, *self._divided(draft), *[gr.skip()] * 2]
 
     def turn(self, run_id: str, index: int, event: gr.EventData) -> list[Any]:
         wish = event._data if isinstance(event._data, dict) else {}
@@ -228,7 +240,7 @@ class _Screen:
 _ACTIONS_JS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-action]');
-  if (!button) return;
+  if (!button || button.getAttribute('aria-busy') === 'true') return;
   const {action, check, fix, index} = button.dataset;
   button.setAttribute('aria-busy', 'true');
   window.setTimeout(() => button.removeAttribute('aria-busy'), 4000);

@@ -178,7 +178,15 @@ def effect(
         tag(
             "li",
             tag("span", titles.get(fix.fix) or fix.fix.replace("_", " ").capitalize()),
-            tag("button", "Undo", type="button", class_="ts-button ts-plain", data_action="undo", data_index=index)
+            tag(
+                "button",
+                "Undo",
+                type="button",
+                class_="ts-button ts-plain",
+                data_action="undo",
+                data_index=index,
+                data_fix=fix.fix,
+            )
             if can_change
             else None,
         )

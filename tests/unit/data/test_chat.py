@@ -110,12 +110,6 @@ def test_empty_sides_stay_rows() -> None:
     assert [len(e["messages"]) for e in examples] == [1, 1, 2]
 
 
-def test_a_split_column_is_taken_over() -> None:
-    rows = [{"question": f"q{i}", "answer": f"a{i}", "split": s} for i, s in enumerate(["train", "dev", "Test", None])]
-    examples = chat_examples(table(rows), {"user": "question", "assistant": "answer"})
-    assert [e.get("split") for e in examples] == ["train", "validation", "test", "train"]
-
-
 def test_sentences() -> None:
     source = load_files([sample_data_dir() / "support_chat.jsonl"])
     reading = read_chat(source)

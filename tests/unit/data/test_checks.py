@@ -24,7 +24,6 @@ SEVERITY = {"stop": 0, "caution": 1, "note": 2}
 class Context:
     token_lengths: list[int] | None = None
     max_length: int | None = None
-    split_column: bool = False
 
 
 def good(count: int = 60) -> list[Example]:

@@ -81,7 +81,7 @@ def test_only_the_answers_and_their_end_are_learned(renderer: ChatRenderer, toke
     assert tokenizer.decode(said, skip_special_tokens=False) == "Hello!<|im_end|>Nothing.<|im_end|>"
     assert all(label in (-100, token) for token, label in zip(encoded.ids, encoded.labels, strict=True))
     assert encoded.ids == tokenizer.encode(encoded.text, add_special_tokens=False).ids
-    assert not encoded.truncated
+    assert not any(s.cut for s in renderer.segments(messages))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_segments_join_and_agree_with_labels_whatever_is_said(renderer: ChatRend
         limit = generator.choice([None, 4, 16, 40])
         encoded, segments = renderer.encode(messages, limit), renderer.segments(messages, limit)
         assert joined(segments) == encoded.text
-        assert encoded.truncated == any(s.cut for s in segments)
+        assert (len(encoded.ids) < renderer.lengths([messages])[0]) == any(s.cut for s in segments)
         assert len(encoded.ids) == len(encoded.labels) <= (limit or 10_000)
         kept = "".join(s.text for s in segments if not s.cut)
         assert abs(len(tokenizer.decode(encoded.ids, skip_special_tokens=False)) - len(kept)) <= 6
@@ -124,9 +124,8 @@ def test_segments_join_and_agree_with_labels_whatever_is_said(renderer: ChatRend
 def test_cut_from_the_right(renderer: ChatRenderer) -> None:
     messages = chat("Hi", "word " * 100)
     encoded = renderer.encode(messages, 32)
-    assert encoded.truncated
     assert len(encoded.ids) == 32
-    assert encoded.full_length > 100
+    assert renderer.lengths([messages])[0] > 100
     assert encoded.ids == renderer.encode(messages).ids[:32]
     assert [s.cut for s in renderer.segments(messages, 32)] == [False, False, True]
 
@@ -153,7 +152,7 @@ def test_many_at_once_equal_one_by_one(renderer: ChatRenderer) -> None:
     batch = [chat(f"Question {i}", "Answer " * (i % 9)) for i in range(40)]
     together = renderer.encode_many(batch, 24)
     assert together == [renderer.encode(messages, 24) for messages in batch]
-    assert renderer.lengths(batch) == [e.full_length for e in together]
+    assert renderer.lengths(batch) == [len(e.ids) for e in renderer.encode_many(batch)]
 
 
 @pytest.mark.parametrize("template", [CHATML_NO_MARKS, LLAMA3, QWEN3])

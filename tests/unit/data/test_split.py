@@ -109,10 +109,6 @@ def test_parts_the_data_does_not_name_come_from_its_training_rows() -> None:
     assert "no validation rows" in " ".join(splits.notes)
 
 
-def test_the_own_split_can_be_left_aside() -> None:
-    assert split(own(100, ("train", "test")), column="").sizes() == {"train": 80, "validation": 10, "test": 10}
-
-
 def test_texts_without_letters_are_not_all_one() -> None:
     examples = [label(i, "🙂" * (i + 1), "a") for i in range(20)]
     assert min(split(examples).sizes().values()) >= 1

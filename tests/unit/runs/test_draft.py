@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from studio.core import hardware
 from studio.core.assets import SAMPLES
-from studio.core.errors import DataError, ModelError, RunError
+from studio.core.errors import DataError, ModelError, RecipeError, RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
+from studio.data.render import ChatRenderer
+from studio.runs import remembered
 from studio.runs.calibration import kept_path
 from studio.runs.draft import Draft
 from studio.runs.folder import list_runs
@@ -63,7 +66,7 @@ def test_fixes_apply_undo_and_survive_a_reload(messy):
     messy.apply(finding.check, finding.fixes[0].id)
     assert again(messy).counts() == (rows_in, usable - finding.count)
     assert "exact_duplicates" not in [f.check for f in again(messy).findings()]
-    again(messy).undo(0)
+    assert again(messy).undo(0, finding.fixes[0].id)
     assert messy.counts() == (rows_in, usable)
 
 
@@ -76,10 +79,19 @@ def test_an_unknown_fix_changes_nothing(messy):
 def test_undo_takes_out_the_one_asked_for(messy):
     for finding in messy.findings()[:2]:
         messy.apply(finding.check, finding.fixes[0].id)
-    _, second = messy.recipe().data.fixes
-    messy.undo(0)
+    first, second = messy.recipe().data.fixes
+    assert messy.undo(0, first.fix)
     assert messy.recipe().data.fixes == [second]
-    messy.undo(99)
+
+
+@pytest.mark.parametrize("index", [-1, 0, 99])
+def test_undo_of_what_is_no_longer_there_takes_nothing_else(messy, index):
+    """A double press, or a second window with an old list."""
+    for finding in messy.findings()[:2]:
+        messy.apply(finding.check, finding.fixes[0].id)
+    first, second = messy.recipe().data.fixes
+    messy.undo(0, first.fix)
+    assert not again(messy).undo(index, first.fix)
     assert messy.recipe().data.fixes == [second]
 
 
@@ -123,10 +135,117 @@ def test_a_started_run_is_no_longer_changed_but_can_be_copied(messy):
     with pytest.raises(RunError, match="New run from this one"):
         messy.update("training", {"epochs": 4})
     copy = Draft.copy_of(messy.workspace, messy.run.id)
-    assert copy.run.id != messy.run.id
+    assert (copy.run.id, copy.recipe().name) == ("messy-support-2", "messy-support-2"), (
+        "told from the first in the list"
+    )
     assert copy.recipe().training.epochs == 3
     assert copy.recipe().training.learning_rate is None, "what nobody chose stays open"
     assert copy.counts() == messy.counts()
+
+
+def test_a_name_the_person_gave_goes_with_the_copy(messy):
+    messy.rename("My shop")
+    copy = Draft.copy_of(messy.workspace, messy.run.id)
+    assert (copy.run.id, copy.recipe().name) == ("my-shop-1", "My shop")
+
+
+def test_a_run_s_own_recipe_makes_a_run_that_can_be_told_from_it(workspace):
+    first = Draft.from_text(workspace, "question\tanswer\n" + "\n".join(f"What is {i}?\tIt is {i}." for i in range(20)))
+    second = Draft.from_recipe(workspace, Recipe.load(first.run.recipe_path), first.run.path)
+    assert second.counts() == first.counts()
+    assert (first.run.id, second.run.id, second.recipe().name) == ("pasted-1", "pasted-2", "pasted-2")
+
+
+def parts_sheet(folder, column="which_part"):
+    path = folder / "rows.csv"
+    parts = ["train", "train", "dev", "test"]
+    rows = (f"What is number {i}?,It is {i} of course.,{parts[i % 4]}" for i in range(80))
+    path.write_text(f"question,answer,{column}\n" + "\n".join(rows))
+    return path
+
+
+def test_the_column_the_person_chose_divides_the_rows(workspace, tmp_path):
+    draft = Draft.from_files(workspace, [parts_sheet(tmp_path)])
+    assert draft.split_column() is None
+    assert draft.splits().sizes() == {"train": 64, "validation": 8, "test": 8}
+    assert draft.set_split(column="which_part") == []
+    assert again(draft).split_column() == "which_part"
+    draft.freeze()
+    splits = read_splits(draft.run)
+    assert splits.sizes() == {"train": 40, "validation": 20, "test": 20}
+    assert {row["row"] % 4 for row in splits.train} == {0, 1}
+    assert {row["row"] % 4 for row in splits.test} == {3}
+
+
+def test_a_split_that_was_found_can_be_left_aside_and_taken_back(workspace, tmp_path):
+    draft = Draft.from_files(workspace, [parts_sheet(tmp_path, column="split")])
+    assert (draft.split_column(), draft.splits().sizes()["test"]) == ("split", 20)
+    assert draft.set_split(column="") == []
+    assert (draft.split_column(), draft.splits().sizes()["test"]) == (None, 8)
+    assert draft.set_split(column="split") == []
+    assert draft.splits().sizes()["test"] == 20
+
+
+@pytest.mark.parametrize(("column", "told"), [("nowhere", "no column “nowhere”"), ("answer", "no part of a split")])
+def test_a_column_that_cannot_divide_the_rows_is_told_at_its_field(workspace, tmp_path, column, told):
+    draft = Draft.from_files(workspace, [parts_sheet(tmp_path)])
+    problems = draft.set_split(column=column, seed=-1)
+    assert [p.field for p in problems] == ["data.split.column", "data.split.seed"]
+    assert told in problems[0].message
+    assert draft.recipe().data.split.column is None
+    recipe = Recipe.from_dict({"data": {"sources": [{"path": "rows.csv"}], "split": {"column": column}}})
+    with pytest.raises(RecipeError, match=f"data.split.column: .*{told}"):
+        Draft.from_recipe(workspace, recipe, tmp_path)
+    assert [run.id for run in list_runs(workspace)] == [draft.run.id], "what was refused leaves no run behind"
+
+
+@pytest.mark.parametrize(
+    "system_prompt", [None, "You work in a lamp shop, and you are kind to everybody who asks. " * 3]
+)
+def test_what_is_shown_as_cut_is_what_training_cuts(workspace, tmp_path, system_prompt):
+    rows = [{"question": f"What is number {i}?", "answer": f"It is {i}. " * (2 + i % 7)} for i in range(300)]
+    for row in rows[::150]:
+        row["answer"] *= 60
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    draft = Draft.from_files(workspace, [tmp_path / "rows.jsonl"])
+    draft.set_system_prompt(system_prompt)
+    shown, lengths = draft.max_length(), draft.token_lengths()
+    finding = next(f for f in draft.findings() if f.check == "too_long")
+    cut_on_screen = [any(s.cut for s in draft.segments(i)) for i in range(len(draft.splits().train))]
+    recipe = draft.freeze()
+    assert recipe.training.max_length == shown == again(draft).max_length() < max(lengths)
+    renderer = ChatRenderer.from_folder(draft.renderer_folder())
+    train = [row["messages"] for row in read_splits(draft.run).train]
+    trained = renderer.encode_many(train, recipe.training.max_length)
+    cut = [len(row.ids) < length for row, length in zip(trained, renderer.lengths(train), strict=True)]
+    assert cut_on_screen == cut
+    assert any(cut)
+    assert finding.count == sum(length > shown for length in lengths) == 2
+
+
+def test_lengths_of_the_training_rows_are_those_counted_with_the_others(messy):
+    messy.set_system_prompt("Be kind.")
+    train = messy.splits().train
+    assert messy.facts().lengths == remembered.lengths("chat", messy.renderer_folder(), train)
+
+
+def test_without_a_row_to_learn_from_there_is_no_length_to_cut_at(workspace, tmp_path):
+    (tmp_path / "rows.csv").write_text("question,answer\n" + "\n".join(f"What is number {i}?," for i in range(20)))
+    draft = Draft.from_files(workspace, [tmp_path / "rows.csv"])
+    draft.set_task("chat")
+    draft.set_roles({"user": "question", "assistant": "answer"})
+    assert draft.max_length() is None
+    assert "one_sided" in [finding.check for finding in draft.findings()]
+    draft.update("training", {"max_length": 64})
+    assert draft.max_length() == 64
+
+
+def test_a_full_disk_is_told_before_the_start(messy, monkeypatch):
+    assert "disk are free" not in " ".join(messy.estimate().reasons)
+    monkeypatch.setattr(hardware, "free_disk_gib", lambda path: 0.001 if path == messy.workspace.runs_dir else 1e6)
+    estimate = messy.estimate()
+    assert estimate.verdict == "won't fit"
+    assert "Only 0.0 GB of disk are free." in estimate.reasons
 
 
 def test_a_recipe_file_repeats_the_draft(workspace, tmp_path):

@@ -42,6 +42,52 @@ def test_a_recipe_in_a_run_folder_finds_the_rows_beside_it(tmp_path):
     assert len(sources.from_recipe(recipe_of("gone.csv"), tmp_path).table) == 3, "the file itself comes first"
 
 
+def test_pasted_rows_are_found_beside_their_recipe(tmp_path):
+    save_table(Table(pa.table({"question": ["a", "b"], "answer": ["c", "d"]})), tmp_path / "data")
+    assert len(sources.from_recipe(Recipe(name="pasted-1"), tmp_path).table) == 2
+
+
+def test_rows_from_the_hub_are_not_fetched_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "load_hub", lambda name: pytest.fail("the rows lie beside the recipe"))
+    save_table(Table(pa.table({"text": ["a", "b"]})), tmp_path / "data")
+    assert len(sources.from_recipe(recipe_of("hub:owner/rows"), tmp_path).table) == 2
+
+
+def made_with(loaded):
+    """The recipe that a run with these rows would have kept."""
+    recipe = Recipe(name="mine")
+    recipe.data.sources, recipe.data.fingerprint = loaded.sources, loaded.table.fingerprint()
+    return recipe
+
+
+def test_a_file_that_has_changed_since_is_told(tmp_path):
+    file = tmp_path / "support.csv"
+    file.write_text(ROWS)
+    recipe = made_with(sources.from_files([file]))
+    assert sources.from_recipe(recipe, tmp_path).table.notes == ()
+    file.write_text(ROWS.replace("\n", "\r\n"))
+    assert sources.from_recipe(recipe, tmp_path).table.notes == (), "other bytes, the same rows"
+    file.write_text(ROWS + "How?,Well.\n")
+    note, *_ = sources.from_recipe(recipe, tmp_path).table.notes
+    assert note.startswith("“support.csv” has changed since this recipe was made")
+
+
+def test_a_checksum_written_by_hand_is_enough_to_tell(tmp_path):
+    (tmp_path / "support.csv").write_text(ROWS)
+    recipe = recipe_of("support.csv")
+    assert sources.from_recipe(recipe, tmp_path).table.notes == ()
+    recipe.data.sources[0].sha256 = "0" * 64
+    assert "has changed" in sources.from_recipe(recipe, tmp_path).table.notes[0]
+
+
+def test_a_changed_data_set_of_the_hub_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "load_hub", lambda name: Table(pa.table({"text": ["a"]})))
+    recipe = made_with(sources.from_hub("owner/rows"))
+    assert sources.from_recipe(recipe, tmp_path).table.notes == ()
+    monkeypatch.setattr(sources, "load_hub", lambda name: Table(pa.table({"text": ["b"]})))
+    assert "data has changed" in sources.from_recipe(recipe, tmp_path).table.notes[0]
+
+
 def test_a_recipe_may_name_a_data_set_of_the_hub(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(sources, "load_hub", lambda name: asked.append(name) or Table(pa.table({"text": ["a"]})))

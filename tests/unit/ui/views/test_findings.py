@@ -66,5 +66,5 @@ def test_the_preview_stands_in_its_card() -> None:
 def test_the_effect_lists_fixes_with_undo() -> None:
     markup = view.effect(1840, 1800, [AppliedFix(check="a", fix="drop_it")], {"drop_it": "Keep <one>"})
     assert "1,840" in markup
-    assert 'data-action="undo" data-index="0"' in markup
+    assert 'data-action="undo" data-index="0" data-fix="drop_it"' in markup
     assert "Keep &lt;one&gt;" in markup
