@@ -20,6 +20,7 @@ from studio.tasks.base import ExportKind
 
 STARTING_S = 60.0
 """How long a process may take to write its number."""
+ENDING_S = 5.0
 WORKER = processes.module("studio.runs.export_worker")
 NONE: dict[str, Any] = {
     "state": "none", "progress": 0.0, "message": "", "path": "", "size": 0, "sha256": "", "checked": False, "parity": {},
@@ -37,20 +38,31 @@ def start_export(run: RunFolder, kind: ExportKind | str, command: list[str] | No
         ExportError: the kind is not offered for this run.
         RunError: there is no tuned model yet.
     """
-    _check(run, kind)
-    if export_state(run, kind)["state"] == "working":
-        return
-    write_json(state_path(run, kind), {**NONE, "state": "working", "message": "Starting.", "started": time.time()})
-    try:
-        with log_path(run, kind).open("wb") as log:
-            process = processes.start([*(command or WORKER), str(run.path), str(kind)], stdout=log, stderr=log)
-    except OSError as error:
-        what = f"The system refused to start a process ({error.strerror or error})."
-        failed = ExportError("The export could not be started", what, "Try again.")
-        write_json(state_path(run, kind), {**NONE, "state": "failed", "message": what, "error": failed.as_dict()})
-        raise failed from None
-    _children.append(process)
-    _children[:] = [child for child in _children if child.poll() is None]
+    with run.held():
+        _check(run, kind)
+        if export_state(run, kind)["state"] == "working":
+            return
+        state = {**NONE, "state": "working", "message": "Starting.", "started": time.time()}
+        write_json(state_path(run, kind), state)
+        try:
+            with log_path(run, kind).open("wb") as log:
+                process = processes.start([*(command or WORKER), str(run.path), str(kind)], stdout=log, stderr=log)
+        except OSError as error:
+            what = f"The system refused to start a process ({error.strerror or error})."
+            failed = ExportError("The export could not be started", what, "Try again.")
+            write_json(state_path(run, kind), {**NONE, "state": "failed", "message": what, "error": failed.as_dict()})
+            raise failed from None
+        _children[:] = [(path, child) for path, child in _children if child.poll() is None]
+        _children.append((state_path(run, kind), process))
+
+
+def delete_run(run: RunFolder) -> None:
+    """Delete a run with its model and files; an export that is being made of it ends first.
+
+    Raises:
+        RunError: the run is going on or waits for its turn, or an export of it does not end.
+    """
+    run.delete(before=lambda: _end_exports(run))
 
 
 def export_state(run: RunFolder, kind: ExportKind | str) -> dict[str, Any]:
@@ -59,7 +71,7 @@ def export_state(run: RunFolder, kind: ExportKind | str) -> dict[str, Any]:
 
     An export that was cut off has failed; one whose file is gone, or whose model has changed since, is "none".
     """
-    for child in _children:
+    for _, child in _children:
         child.poll()
     values = read_json(state_path(run, kind))
     if values is None:
@@ -92,8 +104,28 @@ def log_path(run: RunFolder, kind: str) -> Path:
     return run.exports_dir / f"{kind}.log"
 
 
-_children: list[Any] = []
-"""Export processes of ours; asked now and then so that ended ones leave the process table."""
+_children: list[tuple[Path, Any]] = []
+"""Export processes of ours and their state files; asked now and then so that ended ones leave the process table."""
+
+
+def _end_exports(run: RunFolder) -> None:
+    """
+    Raises:
+        RunError: one does not end.
+    """
+    for path in run.exports_dir.glob("*.json"):
+        ours = [child for of, child in _children if of == path]
+        for child in ours:
+            child.kill()  # it may not have written its number yet
+            child.wait()
+        until = time.monotonic() + ENDING_S
+        while (values := read_json(path) or {}).get("state") == "working" and _going(values):
+            if values.get("pid") is None and ours:
+                break
+            processes.end(values.get("pid"), values.get("pid_started"), kill=True)
+            if time.monotonic() > until:
+                raise RunError("An export of this run is going on", "It does not end.", "Wait until it has ended.")
+            time.sleep(0.05)
 
 
 def _check(run: RunFolder, kind: str) -> None:

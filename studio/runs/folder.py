@@ -7,10 +7,11 @@ then on; only when the worker is gone may the app write again. Readers keep a by
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from studio.runs.state import ACTIVE, RunState, is_time, parse_state, worker_ali
 
 Request = Literal["pause", "stop"]
 LOCK_TIMEOUT_S = 20.0
+TAKE_UP_TIMEOUT_S = 10.0
+"""How long a worker waits for the one before it, which has told its end and is about to be gone."""
+DOOMED = ".deleted-"
 
 
 class RunFolder:
@@ -129,6 +133,46 @@ class RunFolder:
             finally:
                 file_lock.release()
 
+    @contextmanager
+    def taken_up(self) -> Iterator[None]:
+        """The right to write what the worker writes (events, checkpoints, model, state): one worker at a time, as long as
+        it lives.
+
+        Raises:
+            RunError: another worker has this run.
+        """
+        lock = self._worker_lock()
+        try:
+            lock.acquire(timeout=TAKE_UP_TIMEOUT_S)
+        except Timeout:
+            raise RunError(
+                "This run is going on already",
+                f"Another process is training “{self.id}”.",
+                "Wait until it has ended, or stop it first.",
+            ) from None
+        except (OSError, NotImplementedError):
+            pass  # this disk cannot lock, or is full: what follows says so where it matters
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def has_worker(self) -> bool:
+        """Whether some process trains this run, whatever the state says; not for the worker itself."""
+        lock = self._worker_lock()
+        try:
+            if Path(lock.lock_file).is_file():
+                lock.acquire(timeout=0)
+                lock.release()
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            return False
+        return False
+
+    def _worker_lock(self) -> FileLock:
+        return FileLock(self.path / ".worker.lock")
+
     # -- recipe and report ------------------------------------------------------------------------------------------
 
     def recipe(self) -> Recipe:
@@ -211,20 +255,43 @@ class RunFolder:
         """Events written since byte ``offset``, and the offset to ask from next time."""
         return read_events(self.events_path, offset)
 
-    def delete(self) -> None:
+    def delete(self, before: Callable[[], None] = lambda: None) -> None:
         """
+        Args:
+            before: Called when it is certain that the run may go, while it is held.
+
         Raises:
             RunError: the run is going on or waits for its turn.
         """
         with self.held():
             state = self.state().state
-            if state in ACTIVE:
+            if state in ACTIVE or (state == "interrupted" and self.has_worker()):
                 raise RunError("This run is going on", f"“{self.id}” is being trained.", "Stop it first.")
             if state == "queued":
                 raise RunError("This run is waiting", "It will start when the device is free.", "Stop it first.")
+            before()
             # Gone at once for everybody else, also for one who is just writing into it.
-            doomed = self.path.rename(self.path.with_name(f".deleted-{uuid.uuid4().hex[:12]}"))
+            if sys.platform != "win32":
+                doomed = self._set_aside()
+        if sys.platform == "win32":  # there a folder is not renamed while a file in it is open, as our lock was
+            doomed = self._set_aside()
         shutil.rmtree(doomed, ignore_errors=True)
+
+    def _set_aside(self) -> Path:
+        try:
+            return self.path.rename(self.path.with_name(f"{DOOMED}{uuid.uuid4().hex[:12]}"))
+        except OSError as error:
+            raise RunError(
+                "This run cannot be deleted",
+                f"{self.path}: {error.strerror or error}.",
+                "Close what uses it, and try again.",
+            ) from None
+
+
+def sweep_deleted(workspace: Workspace) -> None:
+    """Take away for good what was being deleted when a process was killed."""
+    for path in workspace.runs_dir.glob(f"{DOOMED}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def list_runs(workspace: Workspace) -> list[RunFolder]:

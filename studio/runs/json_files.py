@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     temporary.write_text(json.dumps(finite(value), ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    temporary.replace(path)
+    _put(temporary, path)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -23,6 +25,17 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Windows replaces no file that somebody is just reading; readers take a moment."""
+    for _ in range(100 if sys.platform == "win32" else 0):
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            time.sleep(0.02)
+    temporary.replace(path)
 
 
 def finite(value: Any) -> Any:

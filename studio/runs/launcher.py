@@ -95,6 +95,12 @@ class Launcher:
                     f"“{run.id}” is {state.state}.",
                     "Only a run that was paused, stopped or cut off can go on.",
                 )
+            if state.state == "interrupted" and (self.workers.has(run) or run.has_worker()):
+                raise RunError(
+                    "This run is still going on",
+                    f"The state of “{run.id}” cannot be believed: a process is training it.",
+                    "Wait until that has ended.",
+                )
             there = latest_checkpoint(run.checkpoints_dir) is not None
             message = "Waiting to go on." if there else "Waiting to start again from the beginning."
             self._queue(run, state, message)
@@ -216,7 +222,7 @@ class Launcher:
             self._now.clear()
             try:
                 self.workers.reap()
-                active = self.queue.active()
+                active = self._active()
                 for run, state in active:
                     self.workers.insist(run, state)
                 if not active and self.queue.waiting():
@@ -231,13 +237,21 @@ class Launcher:
                 trouble = repr(error)
             self._now.wait(self._tick_s)
 
+    def _active(self) -> list[tuple[RunFolder, RunState]]:
+        """Runs that hold the device: those whose state says so, and those whose living worker is a child of ours."""
+        active = self.queue.active()
+        known = {run.id for run, _ in active}
+        return [*active, *((run, state) for run, state in self.workers.going() if run.id not in known)]
+
     def _start_next(self) -> list[tuple[RunFolder, RunState]]:
         """Start the oldest queued run unless another process was quicker; what is active then."""
         with self.queue.held():
-            active, waiting = self.queue.active(), self.queue.waiting()
+            active, waiting = self._active(), self.queue.waiting()
             if active or not waiting:
                 return active
             run, state = waiting[0]
+            if run.id in self.workers.running or run.has_worker():
+                return active  # its last worker has told its end and is about to be gone
             return [(run, self.workers.start(run, state))]
 
 

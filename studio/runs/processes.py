@@ -7,6 +7,7 @@ looks for a process by its name.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,9 +33,10 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         options: As for ``Popen``; ``stdin``, ``stdout`` and ``stderr`` are /dev/null where not given.
     """
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    return subprocess.Popen(
-        list(command), **{"env": {**os.environ, **QUIET}, "start_new_session": True, **streams, **options}
-    )
+    own: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return subprocess.Popen(list(command), **{"env": {**os.environ, **QUIET}, **own, **streams, **options})
 
 
 def module(name: str, *arguments: str | Path) -> list[str]:
@@ -69,6 +71,15 @@ def alive(pid: int | None, started: float | None) -> bool:
         return False
     now = started_at(pid)
     return now is not None and (started is None or abs(now - started) < 2)
+
+
+CAN_ASK = sys.platform != "win32"
+"""Whether the system can ask a process to end (SIGTERM); Windows can only end it."""
+
+
+def was_killed(exit_code: int) -> bool:
+    """Whether a process was ended without being asked, as the system does when memory runs out."""
+    return sys.platform != "win32" and exit_code == -signal.SIGKILL
 
 
 def end(pid: int | None, started: float | None, *, kill: bool = False) -> bool:

@@ -19,7 +19,9 @@ STATES: frozenset[str] = ACTIVE | ENDED | {"draft", "queued"}
 class RunState:
     """What ``state.json`` holds.
 
-    ``pid`` and ``pid_started`` (:func:`studio.runs.processes.started_at`) name the worker beyond reuse of its number. ``message`` is a sentence for the person. ``best_step`` names the best checkpoint so far.
+    ``pid`` and ``pid_started`` (:func:`studio.runs.processes.started_at`) name the worker beyond reuse of its number, from
+    the moment it is started; once it has imported everything and has taken the run up itself, ``taken_up`` says so.
+    ``message`` is a sentence for the person. ``best_step`` names the best checkpoint so far.
     """
 
     state: State = "draft"
@@ -36,6 +38,7 @@ class RunState:
     queued_at: float | None = None
     step_of_journey: int = 0
     error: dict[str, str] = field(default_factory=dict)
+    taken_up: bool = False
 
 
 def parse_state(values: dict[str, Any] | None) -> RunState | None:
@@ -48,10 +51,11 @@ def parse_state(values: dict[str, Any] | None) -> RunState | None:
 
 def worker_alive(state: RunState) -> bool:
     """Whether the process that the state names is still that process."""
-    if state.pid is None:
-        # "starting" is written just before the worker gets its process number.
-        return abs(time.time() - state.updated) < 30
-    return processes.alive(state.pid, state.pid_started)
+    if processes.alive(state.pid, state.pid_started):
+        return True
+    # "starting" is written just before there is a process, and one that dies on the way is soon followed by another.
+    waiting = state.state == "starting" and not state.taken_up
+    return waiting and abs(time.time() - state.updated) < 30
 
 
 def is_time(value: Any) -> TypeGuard[float]:
@@ -82,5 +86,6 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "queued_at": _or_none(is_time),
     "step_of_journey": _is_count,
     "error": lambda value: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
+    "taken_up": lambda value: isinstance(value, bool),
 }
 """What each field of ``state.json`` must be like to be believed."""

@@ -44,25 +44,35 @@ class Worker:
     def __init__(self, run: RunFolder) -> None:
         self.run = run
         self.phase: Phase = "loading"
-        self.requests = Requests(run, lambda: self.phase in {"loading", "evaluating"}, self._tell_request)
-        self._lock = threading.Lock()
-        self._write_event = EventWriter(run.events_path)
+        self.requests = Requests(run, self._may_cut, self._tell_request)
+        self._lock = threading.RLock()
+        """Held while events and the state are written: the thread that hears requests tells too."""
         self._written = 0.0
         self._result: TrainResult | None = None
         self.state = RunState()
 
     def go(self) -> RunState:
-        """Train and evaluate; the state it ended in. Raises nothing: the folder tells."""
+        """Train and evaluate; the state it ended in. Whatever goes wrong, the folder tells.
+
+        Raises:
+            RunError: another worker has this run; nothing was written.
+        """
+        with self.run.taken_up():
+            return self._go()
+
+    def _go(self) -> RunState:
+        self._write_event = EventWriter(self.run.events_path)
         before = self.run.state()
         self.state = replace(
             before, state="starting", message="Loading the base and the data.", started=time.time(), ended=None, error={},
-            pid=os.getpid(), pid_started=processes.started_at(os.getpid()),
+            pid=os.getpid(), pid_started=processes.started_at(os.getpid()), taken_up=True,
         )  # fmt: skip
         self._save()
         with self.requests.heard():
             try:
                 self._train_and_evaluate()
             except CutShort:
+                self.phase = "over"
                 self._cut()
             except Exception as error:  # noqa: BLE001 (whatever it is, the run folder must tell)
                 self._fail(error)
@@ -94,7 +104,18 @@ class Worker:
             return
         self._result = result
         self._enter("evaluating", "Taking the final exam on rows it has never seen.", result)
+        if self.requests.by_system:
+            raise CutShort  # asked after the last step
         self._finish(result, self._evaluate(task, job, result))
+
+    def _may_cut(self) -> bool:
+        """Whether the run can be ended here and now: until the trainer asks for requests nothing has been learned, and
+        the exam comes when everything is safe. Only "keep the best" has something to keep when the run goes on from before.
+        """
+        if self.phase == "evaluating":
+            return True
+        keeps = self.requests.asked == "stop" and self.state.step > 0
+        return self.phase in {"loading", "training"} and not self.requests.polled and not keeps
 
     def _cut(self) -> None:
         """Ended while loading: nothing is lost. Ended during the exam: the tuned model is there, the report is not."""
@@ -152,37 +173,40 @@ class Worker:
 
     def emit(self, kind: Any, **fields: Any) -> None:
         """Append an event, and now and then bring ``state.json`` up to date with it."""
-        with self._lock:
-            self._write_event(kind, **fields)
         names = ("step", "total_steps", "best_step")
         known: dict[str, Any] = {
             name: int(fields[name]) for name in names if isinstance(fields.get(name), (int, float))
         }
-        if self.phase == "evaluating":
-            known = {}  # the exam counts its own way; how far training came stays
-        if kind in {"metric", "status"} and self.phase != "over":
-            message = str(fields["message"]) if kind == "status" and fields.get("message") else self.state.message
-            self.state = replace(self.state, message=message, **known)
-            if time.monotonic() - self._written >= STATE_EVERY_S:
-                self._save()
+        with self._lock:
+            self._write_event(kind, **fields)
+            if self.phase == "evaluating":
+                known = {}  # the exam counts its own way; how far training came stays
+            if kind in {"metric", "status"} and self.phase != "over":
+                message = str(fields["message"]) if kind == "status" and fields.get("message") else self.state.message
+                self.state = replace(self.state, message=message, **known)
+                if time.monotonic() - self._written >= STATE_EVERY_S:
+                    self._save()
 
     def _enter(self, phase: Literal["training", "evaluating"], message: str, result: TrainResult | None = None) -> None:
-        self.phase = phase
-        self.state = replace(self.state, state=phase, message=message, **_figures(result))
-        self._save()
+        with self._lock:
+            self.phase = phase
+            self.state = replace(self.state, state=phase, message=message, **_figures(result))
+            self._save()
         self.emit("status", state=phase, message=message, step=self.state.step, total_steps=self.state.total_steps)
 
     def _end(
         self, state: Literal["finished", "stopped"], message: str, result: TrainResult | None = None, error: dict[str, str] | None = None
     ) -> None:  # fmt: skip
-        self.phase = "over"
+        with self._lock:
+            self.phase = "over"
         self.run.clear_request()
         self.state = replace(self.state, state=state, message=message, ended=time.time(), error=error or {}, **_figures(result))  # fmt: skip
         self.emit("status", state=state, message=message, step=self.state.step, total_steps=self.state.total_steps)
         self._save()
 
     def _fail(self, error: Exception) -> None:
-        self.phase = "over"
+        with self._lock:
+            self.phase = "over"
         traceback.print_exc()
         told = run_failure(error)
         self.run.clear_request()
@@ -204,7 +228,9 @@ class Worker:
             self.emit("status", state="starting", message=message, progress=round(share, 3))
 
     def _tell_request(self, request: str) -> None:
-        self.emit("status", message="Pausing after this step." if request == "pause" else "Stopping after this step.", step=self.state.step)  # fmt: skip
+        if self.phase == "training":
+            doing = "Pausing" if request == "pause" else "Stopping"
+            self.emit("status", message=f"{doing} after this step or check.", step=self.state.step)
 
 
 def _figures(result: TrainResult | None) -> dict[str, Any]:
@@ -245,7 +271,11 @@ def main(arguments: list[str]) -> int:
         return 2
     processes.log_to(run.log_path)
     processes.give_way_when_memory_ends()
-    return 1 if Worker(run).go().state == "failed" else 0
+    try:
+        return 1 if Worker(run).go().state == "failed" else 0
+    except RunError as taken:
+        print(taken, file=sys.stderr)
+        return 3
 
 
 if __name__ == "__main__":

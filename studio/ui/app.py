@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from studio.core.assets import assets_dir
 from studio.core.errors import StudioError
 from studio.core.workspace import Workspace
+from studio.runs.folder import sweep_deleted
 from studio.ui.context import StudioContext
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ def _warm(studio: StudioContext, uploads: Path) -> None:
         if uploads.parent == studio.workspace.cache_dir:
             _forget_old(uploads)
         studio.warm()
+        sweep_deleted(studio.workspace)
     except Exception:
         logging.getLogger("studio.ui").exception("Warming up failed; the first click will be slower.")
 

@@ -5,6 +5,7 @@ python run_fakes.py RUN_DIR | --spare
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,8 @@ WORKER = [sys.executable, str(Path(__file__).resolve())]
 
 
 class FakeTask:
-    """Behaves as ``recipe.task_options`` say: ``steps``, ``step_s``, ``deaf``, ``fail``, ``evaluation``."""
+    """Behaves as ``recipe.task_options`` say: ``steps``, ``step_s``, ``fail``, ``evaluation``; a file named by
+    ``load_until``, ``step_until`` is waited for before the first step, in each step after the first."""
 
     playground = "chat"
     exports = ("adapter", "bundle")
@@ -33,13 +35,17 @@ class FakeTask:
         begin = step_of(job.resume_from) if job.resume_from else 0
         steps, outcome, done = int(options.get("steps", 5)), "finished", begin
         _fail(options.get("fail"))
+        while options.get("load_until") and not Path(options["load_until"]).exists():
+            time.sleep(0.02)
         for step in range(begin + 1, steps + 1):
             time.sleep(options.get("step_s", 0))
+            if step > 1 and options.get("step_until"):
+                _busy_until(options["step_until"])
+            request = job.requested()
             job.emit("metric", step=step, loss=1 / step)
             job.emit("status", message="Learning.", step=step, total_steps=steps, best_step=step)
             done = step
             _save(job, step)
-            request = "" if options.get("deaf") else job.requested()
             if request:
                 outcome = "paused" if request == "pause" else "stopped"
                 break
@@ -59,6 +65,11 @@ def _save(job: TrainJob, step: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "weights").write_text(str(step))
     mark_complete(folder, {"step": step})
+
+
+def _busy_until(path: str) -> None:
+    """One long call in C, as a step is: no signal gets through to Python until it returns."""
+    ctypes.CDLL(None).system(f"for i in $(seq 1200); do [ -e '{path}' ] && break; sleep 0.05; done".encode())
 
 
 def _fail(how: str | None) -> None:
@@ -95,6 +106,10 @@ def wait_for(condition: Any, timeout_s: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def has_stepped(run: RunFolder) -> bool:
+    return any(event["kind"] == "metric" for event in run.events()[0])
 
 
 def state_of(run: RunFolder) -> str:

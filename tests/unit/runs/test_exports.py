@@ -11,7 +11,7 @@ from run_fakes import FakeTask, prepared, wait_for
 from studio.core.errors import ExportError, RunError
 from studio.core.workspace import Workspace
 from studio.runs import processes
-from studio.runs.exports import export_state, start_export, state_path
+from studio.runs.exports import delete_run, export_state, start_export, state_path
 from studio.runs.folder import RunFolder
 from studio.tasks import base as tasks
 
@@ -76,6 +76,40 @@ def test_a_file_that_is_gone_or_older_than_the_model_is_not_offered(run):
     assert export_state(run, "bundle")["state"] == "ready"
     os.unlink(path)
     assert export_state(run, "bundle")["state"] == "none"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_run_that_is_deleted_takes_its_export_with_it(run, monkeypatch, ours):
+    """Also one that another server has started."""
+    (run.path / "mode.txt").write_text("slow")
+    start_export(run, "bundle", COMMAND)
+    wait_for(lambda: export_state(run, "bundle")["progress"] == 0.5)
+    state = export_state(run, "bundle")
+    if not ours:
+        monkeypatch.setattr("studio.runs.exports._children", [])
+    delete_run(run)
+    assert not processes.alive(state["pid"], state["pid_started"])
+    assert not run.path.exists()
+    with pytest.raises(RunError, match="gone"):
+        start_export(run, "bundle", COMMAND)
+
+
+def test_an_export_that_has_only_just_been_started_is_ended_too(run):
+    (run.path / "mode.txt").write_text("slow")
+    start_export(run, "bundle", COMMAND)
+    delete_run(run)
+    assert not run.path.exists()
+
+
+def test_a_run_that_may_not_be_deleted_keeps_its_export(run):
+    (run.path / "mode.txt").write_text("slow")
+    start_export(run, "bundle", COMMAND)
+    wait_for(lambda: export_state(run, "bundle")["progress"] == 0.5)
+    run.change_state(state="queued")
+    with pytest.raises(RunError, match="waiting"):
+        delete_run(run)
+    state = export_state(run, "bundle")
+    assert processes.end(state["pid"], state["pid_started"], kill=True)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\x00"])

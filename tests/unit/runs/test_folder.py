@@ -9,7 +9,7 @@ import pytest
 from studio.core.errors import RunError
 from studio.core.workspace import Workspace
 from studio.runs import processes
-from studio.runs.folder import RunFolder, list_runs
+from studio.runs.folder import RunFolder, list_runs, sweep_deleted
 from studio.runs.state import RunState
 
 
@@ -76,6 +76,16 @@ def test_a_deleted_run_is_gone_at_once_also_for_one_who_still_writes(run, tmp_pa
     with pytest.raises(RunError, match="gone"), other.held():
         pass
     assert not other.path.exists(), "the lock must not bring the folder back"
+
+
+def test_what_a_killed_process_left_half_deleted_is_swept(run, tmp_path):
+    workspace = Workspace.open(tmp_path)
+    doomed = run.path.rename(run.path.with_name(".deleted-1"))
+    (doomed / "model").mkdir()
+    (doomed / "model" / "model.safetensors").write_bytes(b"gigabytes")
+    kept = RunFolder.create(workspace, "kept")
+    sweep_deleted(workspace)
+    assert list(workspace.runs_dir.iterdir()) == [kept.path]
 
 
 def test_what_is_being_deleted_is_not_listed(run, tmp_path):

@@ -5,6 +5,7 @@ import signal
 import threading
 
 import pytest
+from run_fakes import wait_for
 
 from studio.core.workspace import Workspace
 from studio.runs.folder import RunFolder
@@ -30,6 +31,47 @@ def test_a_request_is_noticed_and_told_once_and_the_first_counts(run):
     run.request("stop")
     assert requests.by_now() == "pause"
     assert told == ["pause"]
+
+
+def test_until_the_trainer_asks_the_last_request_counts(run, monkeypatch):
+    monkeypatch.setattr("studio.runs.requests.LOOK_EVERY_S", 0.01)
+    told = []
+    requests = Requests(run, lambda: False, told.append)
+    with requests.heard():
+        for wish in ("pause", "stop"):
+            run.request(wish)
+            wait_for(lambda wish=wish: wish in told)
+    assert requests.by_now() == "stop"
+    assert told == ["pause", "stop"]
+
+
+def test_in_a_long_step_a_request_is_noted_at_once_and_nothing_is_cut(run):
+    requests = Requests(run, lambda: False, lambda request: None)
+    with requests.heard():
+        run.request("stop")
+        wait_for(lambda: not run.unheard_request())
+    assert (requests.asked, requests.by_system) == ("stop", False)
+
+
+def test_the_person_s_request_goes_before_the_system_s(run, monkeypatch):
+    """The system may be the launcher, which insists on what the person asked for."""
+    monkeypatch.setattr("studio.runs.requests.LOOK_EVERY_S", 3600)
+    requests = Requests(run, lambda: False, lambda request: None)
+    with requests.heard():
+        run.request("stop")
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert (requests.by_now(), requests.by_system) == ("stop", False)
+    assert not run.unheard_request()
+
+
+def test_a_full_disk_does_not_make_it_deaf(run, monkeypatch):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "notice_request", full)
+    requests = Requests(run, lambda: False, lambda request: None)
+    run.request("pause")
+    assert requests.by_now() == "pause"
 
 
 def test_what_is_no_request_is_not_heard(run):

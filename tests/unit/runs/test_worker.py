@@ -5,8 +5,9 @@ import subprocess
 import threading
 
 import pytest
-from run_fakes import WORKER, prepared, wait_for
+from run_fakes import WORKER, has_stepped, prepared, wait_for
 
+from studio.core.errors import RunError
 from studio.runs.events import EventWriter
 from studio.runs.worker import Worker
 from studio.training.checkpoints import checkpoint_path
@@ -122,6 +123,68 @@ def test_a_request_during_the_exam_cuts_it_short(workspace):
     asking.join()
     assert state.state == "finished"
     assert state.error["code"] == "evaluation_stopped"
+
+
+@pytest.mark.parametrize("ask", ["pause", "stop"])
+def test_a_request_while_the_base_is_loaded_or_checked_ends_it_before_the_first_step(workspace, tmp_path, ask):
+    """All of that is one phase to the worker, "training", in which nobody asks yet."""
+    run = prepared(workspace, load_until=str(tmp_path / "never"))
+    asking = threading.Thread(target=lambda: (wait_for(lambda: run.state().state == "training"), run.request(ask)))
+    asking.start()
+    state = Worker(run).go()
+    asking.join()
+    assert (state.state, state.message, state.step) == ("stopped", "Stopped before the first step.", 0)
+    assert run.requested() == ""
+
+
+def test_keep_the_best_keeps_it_although_the_run_has_only_just_gone_on(workspace, tmp_path):
+    """Nobody has been asked anything yet, but there is something to keep from before the pause."""
+    run = prepared(workspace, steps=4)
+    run.request("pause")
+    _without_watcher(Worker(run))
+    recipe = run.recipe()
+    recipe.task_options["load_until"] = str(tmp_path / "loaded")
+    recipe.save(run.recipe_path)
+
+    def ask():
+        wait_for(lambda: run.state().state == "training")
+        run.request("stop")
+        wait_for(lambda: not run.unheard_request())
+        (tmp_path / "loaded").touch()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    state = Worker(run).go()
+    asking.join()
+    assert (state.state, state.step) == ("finished", 2)
+    assert run.report() is not None
+
+
+def test_two_workers_never_share_a_run(workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr("studio.runs.folder.TAKE_UP_TIMEOUT_S", 0.1)
+    run = prepared(workspace, steps=3, step_until=str(tmp_path / "go on"))
+    assert not run.has_worker()
+    process = subprocess.Popen([*WORKER, str(run.path)])
+    wait_for(lambda: has_stepped(run))
+    assert run.has_worker()
+    before = run.events_path.read_bytes(), run.state()
+    with pytest.raises(RunError, match="going on already"):
+        Worker(run).go()
+    assert (run.events_path.read_bytes(), run.state()) == before
+    (tmp_path / "go on").touch()
+    assert process.wait(timeout=30) == 0
+    assert run.state().state == "finished"
+    assert not run.has_worker()
+
+
+def test_a_killed_worker_holds_nothing(workspace, tmp_path):
+    run = prepared(workspace, steps=3, step_until=str(tmp_path / "never"))
+    process = subprocess.Popen([*WORKER, str(run.path)])
+    wait_for(lambda: has_stepped(run))
+    process.kill()
+    process.wait()
+    assert not run.has_worker()
+    (tmp_path / "never").touch()
 
 
 def test_sigterm_pauses_at_the_next_step(workspace):
