@@ -17,6 +17,9 @@ const dark = () => document.body.classList.contains("dark") || document.document
 const ink = () => (dark() ? "#E9E7E1" : "#1B1F27");
 const faint = () => (dark() ? "rgba(233,231,225,.13)" : "rgba(27,31,39,.10)");
 const baseColour = () => (dark() ? "#56A8DC" : BASE);
+const tunedColour = () => (dark() ? "#F07B23" : TUNED);
+const goodColour = () => (dark() ? "#27B98F" : GOOD);
+const paper = () => (dark() ? "rgba(20,22,26,.88)" : "rgba(251,250,247,.88)");
 
 function loadPlotly() {
   if (window.Plotly) return Promise.resolve();
@@ -63,7 +66,7 @@ function layout() {
     made.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: base, y1: base, layer: "below",
       line: { color: baseColour(), width: 1.5, dash: "dot" } });
     made.annotations.push({ text: `before tuning ${base.toFixed(2)}`, xref: "paper", x: 1, y: base, xanchor: "right", yanchor: "bottom",
-      showarrow: false, font: { size: 11, color: baseColour() } });
+      showarrow: false, font: { size: 11, color: baseColour() }, bgcolor: paper(), borderpad: 2, yshift: 3 });
   }
   return made;
 }
@@ -72,23 +75,25 @@ function traces(series) {
   const points = (name) => ({ x: series[name]?.[0] ?? [], y: series[name]?.[1] ?? [] });
   if (isPanels) {
     return PANELS.map(([name, title], i) => ({ ...points(name), type: "scatter", mode: mode(series[name]?.[0].length ?? 0), name: title,
-      line: { color: TUNED, width: 1.5 }, marker: { size: 3 }, xaxis: `x${i ? i + 1 : ""}`, yaxis: `y${i ? i + 1 : ""}`,
+      line: { color: tunedColour(), width: 1.5 }, marker: { size: 3, color: tunedColour() }, xaxis: `x${i ? i + 1 : ""}`, yaxis: `y${i ? i + 1 : ""}`,
       hovertemplate: "step %{x}: %{y:.4~g}<extra></extra>" }));
   }
-  const row = { type: "scatter", hovertemplate: "%{y:.3f}" };
+  const row = { type: "scatter", hovertemplate: "%{y:.3f}" }, colour = tunedColour();
   return [
-    { ...row, ...points("loss"), name: "training", mode: mode(series.loss?.[0].length ?? 0), line: { color: TUNED, width: 1.6 },
-      marker: { size: 4, color: TUNED }, opacity: 0.55 },
+    { ...row, ...points("loss"), name: "training", mode: mode(series.loss?.[0].length ?? 0), line: { color: colour, width: 1.6 },
+      marker: { size: 4, color: colour }, opacity: dark() ? 0.85 : 0.75 },
     { ...row, ...points("validation_loss"), name: "validation", mode: "lines+markers",
-      line: { color: TUNED, width: 2.2, dash: "dash" }, marker: { size: 6, color: TUNED, symbol: "circle-open", line: { width: 2 } } },
+      line: { color: colour, width: 2.2, dash: "dash" }, marker: { size: 6, color: colour, symbol: "circle-open", line: { width: 2 } } },
     { ...row, x: best ? [best[0]] : [], y: best ? [best[1]] : [], name: "best so far", mode: "markers", hoverinfo: "skip",
-      hovertemplate: null, marker: { size: 13, color: GOOD, symbol: "star" } },
+      hovertemplate: null, marker: { size: 13, color: goodColour(), symbol: "star" } },
   ];
 }
 
 const mode = (count) => (count < 60 ? "lines+markers" : "lines");
+// The buttons are named one by one: what a newer Plotly adds by itself may carry the chart to another machine.
 const config = { displaylogo: false, responsive: true, doubleClick: "reset", displayModeBar: "hover",
-  modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "toImage"] };
+  modeBarButtons: [["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  showSendToCloud: false, plotlyServerURL: "" };
 const names = isPanels ? PANELS.map(([name]) => name) : ["loss", "validation_loss"];
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -216,7 +221,16 @@ const seen = new IntersectionObserver((entries) => {
   visible = entries.some((entry) => entry.isIntersecting);
   if (visible) { if (drawn) Plotly.Plots.resize(find(".lc-plot")); ask(); }
 });
-const themed = new MutationObserver(() => { if (drawn) Plotly.relayout(find(".lc-plot"), layout()); });
+const themed = new MutationObserver(() => {
+  if (!drawn) return;
+  const plot = find(".lc-plot"), fresh = traces({});
+  plot.data.forEach((trace, i) => {
+    if (trace.line && fresh[i].line) trace.line.color = fresh[i].line.color;
+    trace.marker.color = fresh[i].marker.color;
+    trace.opacity = fresh[i].opacity;
+  });
+  Plotly.react(plot, plot.data, layout(), config);
+});
 const shown = () => { if (!document.hidden) ask(); };
 
 function stop() {

@@ -231,6 +231,55 @@ def test_a_hidden_chart_asks_for_nothing(page: Any, app: App, fake: FakeRun) -> 
     assert asked == []
 
 
+def test_the_charts_buttons_only_move_the_picture(page: Any, app: App, fake: FakeRun) -> None:
+    fake.grow(20)
+    open_train(page, app, fake.run.id)
+    wait_points(page, 20)
+    page.get_by_role("tab", name="Details").click()
+    page.wait_for_selector(".ts-live-panels .modebar-btn", state="attached")
+    for chart in (".ts-live-curve", ".ts-live-panels"):
+        buttons = page.locator(f"{chart} .modebar-btn").evaluate_all("all => all.map(b => b.dataset.title)")
+        assert buttons == ["Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"], chart
+        kept = page.evaluate(
+            f"(({{plotlyServerURL, showSendToCloud}}) => [plotlyServerURL, showSendToCloud])(document.querySelector('{chart} .lc-plot')._context)"
+        )
+        assert kept == ["", False], chart
+
+
+def luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance (WCAG 2.2) of red, green and blue between 0 and 255."""
+    red, green, blue = (c / 3294.6 if c <= 10.31 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast_of_curve(page: Any) -> float:
+    """Contrast of the training line, as blended, with the page behind it."""
+    line, opacity = page.evaluate(f"[{PLOT}.data[0].line.color, {PLOT}.data[0].opacity]")
+    paper = [
+        int(n) for n in page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3)")
+    ]
+    ink = [int(line[i : i + 2], 16) for i in (1, 3, 5)]
+    shown = tuple(opacity * over + (1 - opacity) * under for over, under in zip(ink, paper, strict=True))
+    light, deep = sorted((luminance(shown), luminance(tuple(map(float, paper)))), reverse=True)
+    return (light + 0.05) / (deep + 0.05)
+
+
+def test_the_curve_is_seen_by_day_and_by_night(page: Any, app: App, fake: FakeRun) -> None:
+    fake.grow(80)
+    open_train(page, app, fake.run.id)
+    wait_points(page, 80)
+    assert contrast_of_curve(page) > 2.4
+    page.evaluate("document.body.classList.add('dark')")
+    page.wait_for_function(f"{PLOT}.data[0].line.color !== '#D55E00'")
+    page.emulate_media(color_scheme="dark")
+    open_train(page, app, fake.run.id)
+    wait_points(page, 80)
+    assert contrast_of_curve(page) > 4.5
+    label = page.evaluate(f"{PLOT}.layout.annotations.map(a => [a.text, a.bgcolor])")
+    assert label[0][0].startswith("before tuning")
+    assert label[0][1].startswith("rgba(20,22,26"), "the curve would strike the words through"
+
+
 def test_on_a_phone_the_curve_fits(phone: Any, app: App, fake: FakeRun) -> None:
     fake.grow(20)
     open_train(phone, app, fake.run.id)
