@@ -48,7 +48,7 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
             )  # fmt: skip
             seed = gr.Number(
                 label="Shuffle number (seed)", info="The same number gives the same split.", precision=0, minimum=0,
-                maximum=2**31 - 1, elem_id="ts-seed", min_width=200,
+                maximum=2**31 - 1, elem_id="ts-seed", elem_classes=["ts-field"], min_width=200,
             )  # fmt: skip
         html(tag("h2", "What the model will see", class_="ts-heading"))
         index = gr.State(0)
