@@ -26,8 +26,8 @@ def glossary() -> Mapping[str, str]:
 def explain(term: str) -> str:
     """The sentence for a term, however it is capitalised and whether hyphens or spaces are used; empty when there is
     none."""
-    wanted = _plain(term)
-    return next((sentence for name, sentence in glossary().items() if _plain(name) == wanted), "")
+    wanted = key(term)
+    return next((sentence for name, sentence in glossary().items() if key(name) == wanted), "")
 
 
 def load(path: Path) -> dict[str, str]:
@@ -47,11 +47,12 @@ def parse(text: str) -> dict[str, str]:
         if not sentence:
             raise ValueError(f"“{heading.strip()}” has no explanation")
         for name in heading.split(_SEPARATOR):
-            if _plain(name) in map(_plain, terms):
+            if key(name) in map(key, terms):
                 raise ValueError(f"“{name.strip()}” is explained twice")
             terms[name.strip()] = sentence
     return terms
 
 
-def _plain(term: str) -> str:
+def key(term: str) -> str:
+    """The form in which words are compared: ``Learning-Rate`` and ``learning_rate`` are the same."""
     return " ".join(term.lower().replace("-", " ").replace("_", " ").split())

@@ -23,8 +23,12 @@ from studio.core.workspace import Workspace
 from studio.runs.folder import RunFolder
 from studio.runs.state import ENDED
 from studio.ui.views.chart import watch
+from studio.ui.views.terms import words_line
 
-EMPTY = "The curve starts here about 10 seconds after you press Start."
+EMPTY = "The curve starts here about 5 seconds after you press Start."
+CURVE_WORDS = ("loss", "training loss", "validation loss", "best checkpoint")
+PANEL_WORDS = ("learning rate", "gradient norm", "throughput")
+"""The words of the two pictures that the glossary explains; in the pictures themselves none can be pointed at."""
 _WAIT_MS = {"active": 1_000, "draft": 3_000, "ended": 15_000}
 
 
@@ -55,6 +59,7 @@ def build(workspace: Workspace, *, panels: bool = False, elem_id: str | None = N
     here = files(__package__)
     template = here.joinpath("live_chart.html").read_text(encoding="utf-8").replace("@empty@", EMPTY)
     template = template.replace("@script@", quote(f"gradio_api/file={script.as_posix()}", safe="/=:"))
+    template = template.replace("@words@", words_line(*(PANEL_WORDS if panels else CURVE_WORDS)))
     return gr.HTML(
         value={"run": ""},
         html_template=template.replace("@panels@", str(panels).lower()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from studio.core.assets import assets_dir
+from studio.ui.views import terms
 
 Pair = tuple[str, str]
 """A colour in light and in dark. The colours of meaning (base, good, caution, stop) are those of the style sheets."""
@@ -83,5 +84,5 @@ def css() -> str:
 
 
 def head() -> str:
-    """What goes into the page's head: the studio's small script, inline."""
-    return f"<script>{(assets_dir() / 'ui' / 'studio.js').read_text(encoding='utf-8')}</script>"
+    """What goes into the page's head: the glossary and the studio's small script, inline."""
+    return f"<script>{terms.script()}\n{(assets_dir() / 'ui' / 'studio.js').read_text(encoding='utf-8')}</script>"

@@ -134,3 +134,41 @@ def test_cards_answer_to_the_keyboard(page: Any, app: App, run_id: str) -> None:
 def test_on_a_phone_nothing_sticks_out(phone: Any, app: App, run_id: str) -> None:
     open_model(phone, app, run_id)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_a_word_in_italics_is_explained_to_mouse_keyboard_and_finger(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    page.click("#ts-advanced > button")
+    word, tip = page.locator("#ts-method-rank .ts-term"), page.locator("#ts-tip")
+    word.hover()
+    assert "size of an adapter" in tip.inner_text()
+    page.mouse.move(5, 5)
+    tip.wait_for(state="hidden")
+    page.focus("#ts-method-rank input")
+    page.keyboard.press("Shift+Tab")
+    assert "size of an adapter" in tip.inner_text()
+    assert word.get_attribute("aria-describedby") == "ts-tip"
+    page.keyboard.press("Escape")
+    assert tip.is_hidden()
+    page.click("#ts-sidebar .toggle-button")
+    page.set_viewport_size({"width": 375, "height": 812})
+    for found in page.locator(".ts-field .ts-term:visible").all()[:12]:
+        found.click()
+        box = tip.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 375
+        assert page.evaluate("document.activeElement.tagName") != "INPUT"
+    page.mouse.click(5, 700)
+    assert tip.is_hidden()
+
+
+def test_what_was_typed_is_shown_as_it_was_typed(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    fill(page, "training-learning-rate", "*<img src=x>* & `a_b`")
+    note = page.locator("#ts-training-learning-rate .info-text")
+    page.wait_for_function("document.querySelector('#ts-training-learning-rate .info-text').innerText.includes('✕')")
+    assert "<img src=x>" in note.inner_text()
+    assert " & " in note.inner_text()
+    assert "\\" not in note.inner_text()
+    assert note.locator("img, code").count() == 0
+    fill(page, "training-learning-rate", "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import html
+import re
 from typing import Any, Literal
 
 from studio.core.options import OptionInfo
 from studio.ui.views.quantities import short
 
+_EDGE = re.compile(r"__+|(?<!\w)_|_(?!\w)", re.ASCII)
+"""Underscores that Gradio takes for emphasis; those inside a name (``q_proj``) are left alone."""
 WidgetKind = Literal["flag", "choice", "slider", "number", "lines", "text"]
 
 
@@ -29,8 +31,8 @@ def is_computed(info: OptionInfo, chosen: Any) -> bool:
     return info.optional and chosen in (None, "")
 
 
-def field_note(info: OptionInfo, reason: str = "", problem: str = "") -> str:
-    """The small print under a field: the problem first, then what it does, its term, and why it has its value."""
+def field_note(info: OptionInfo, reason: str = "", problem: str = "", caution: str = "") -> str:
+    """The small print under a field: the problem or caution first, then what it does, its term, and why it has its value."""
     parts = [info.help.rstrip()]
     if info.term:
         parts.append(f"*{info.term}*")
@@ -41,13 +43,19 @@ def field_note(info: OptionInfo, reason: str = "", problem: str = "") -> str:
     if reason:
         value, colon, why = reason.partition(": ")
         note += f" · **Automatic: {plain(value)}**, {plain(why)}." if colon else f" · **Automatic:** {plain(reason)}."
-    return f"**✕ {plain(problem)}** {note}" if problem else note
+    if problem:
+        return f"**✕ {plain(problem)}** {note}"
+    return f"**△ {plain(caution)}** {note}" if caution else note
 
 
 def plain(text: str) -> str:
-    """Text that Markdown leaves as it is."""
-    escaped = html.escape(text, quote=False)
-    return "".join(f"\\{c}" if c in "\\`*_[]#~|" else c for c in escaped)
+    """Text that reads as it is in the small print of a field.
+
+    Gradio escapes HTML there and then looks for ``*…*``, ``_…_``, `` `…` `` and ``[…](…)``; it knows no backslashes, so the
+    marks that would count give way to signs that look the same, and a bracket is parted from the next without a gap.
+    """
+    shown = text.replace("*", "\u2217").replace("`", "\u02cb").replace("](", "]\u2060(")
+    return _EDGE.sub(lambda found: "\u02cd" * len(found[0]), shown)
 
 
 def limits(info: OptionInfo) -> str:

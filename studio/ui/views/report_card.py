@@ -8,6 +8,7 @@ from typing import Any
 from studio.inference.types import SIDES
 from studio.ui.views.html import Safe, join, plural, tag
 from studio.ui.views.sides import TITLES
+from studio.ui.views.terms import explained
 from studio.ui.views.votes import tally_line
 
 
@@ -47,7 +48,7 @@ def _metric(metric: dict[str, Any]) -> Safe:
     title = str(metric.get("title", ""))
     return tag(
         "div",
-        tag("div", tag("span", title), tag("small", better), class_="ts-metric-title"),
+        tag("div", tag("span", explained(title)), tag("small", better), class_="ts-metric-title"),
         tag(
             "div",
             error_bars(base, tuned, title),

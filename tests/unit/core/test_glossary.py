@@ -3,10 +3,11 @@ import pytest
 from studio.core.glossary import explain, glossary, load, parse
 from studio.core.options import describe
 from studio.core.recipe import SECTIONS
+from studio.ui.sampling import AnswerOptions
 
 
 def test_every_term_of_every_setting_is_explained():
-    terms = {info.term for section in SECTIONS.values() for info in describe(section) if info.term}
+    terms = {info.term for section in (*SECTIONS.values(), AnswerOptions) for info in describe(section) if info.term}
     assert {term for term in terms if not explain(term)} == set()
 
 
