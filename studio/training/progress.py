@@ -134,6 +134,8 @@ class Progress(TrainerCallback):
             if not self.failure and self._exhausted() and not last:
                 self.outcome = "early"
                 control.should_training_stop = True
+            # A check takes a while: what was asked meanwhile must not wait for one more step.
+            request = request or self._agreed_request()
         if request and not last and not control.should_training_stop:
             self.outcome = "paused" if request == "pause" else "stopped"
             control.should_training_stop = True

@@ -15,10 +15,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from studio.core.assets import sample_data_dir
+from studio.runs import processes
+from studio.runs.events import read_events
+from studio.training.checkpoints import latest_checkpoint, step_of
 
 if TYPE_CHECKING:
     from tests.ui.conftest import App
@@ -101,6 +103,15 @@ def wait_for_step(page: Any, app: App, run: str, step: int) -> None:
             return
         page.wait_for_timeout(250)
     raise AssertionError(f"{run} never came to step {step}: {app.state(run)}")
+
+
+def events_of(app: App, run: str) -> list[dict[str, Any]]:
+    return read_events(app.workspace / "runs" / run / "events.jsonl")[0]
+
+
+def steps_of(app: App, run: str) -> list[int]:
+    """The steps that were measured, in the order in which they were."""
+    return [event["step"] for event in events_of(app, run) if event["kind"] == "metric"]
 
 
 def points_on_chart(page: Any) -> int:
@@ -293,34 +304,35 @@ def test_a_killed_server_leaves_the_run_alone_and_a_killed_worker_is_resumed(
     to_model(page)
     start(page, "balanced")
     wait_for_step(page, app, run, 3)
-    worker = app.state(run)["pid"]
+    worker, started = app.state(run)["pid"], app.state(run)["pid_started"]
     page.goto("about:blank")
-    app.restart(signal.SIGKILL)
-    assert psutil.pid_exists(worker), "the run outlives the server"
+    app.stop(signal.SIGKILL)
+    reached = steps_of(app, run)[-1]
+    wait_for_step(page, app, run, reached + 2)
+    assert processes.alive(worker, started), "the run outlives the server"
+    app.start()
     page.goto(f"{app.url}?run={run}")
     page.wait_for_selector("#ts-chart .js-plotly-plot", timeout=MINUTES)
 
     page.wait_for_selector("#ts-pause:visible", timeout=MINUTES)
+    checkpoints = app.workspace / "runs" / run / "checkpoints"
     for _ in range(480):
-        if list((app.workspace / "runs" / run / "checkpoints").glob("checkpoint-*")):
+        if latest_checkpoint(checkpoints):
             break
         page.wait_for_timeout(250)
-    page.wait_for_timeout(1000)
-    psutil.Process(worker).kill()
+    assert processes.end(worker, started, kill=True)
     page.wait_for_selector("#ts-resume:visible", timeout=MINUTES)
-    reached = max(
-        json.loads(line).get("step", 0)
-        for line in (app.workspace / "runs" / run / "events.jsonl").read_text().splitlines()
-        if '"metric"' in line
-    )
+    kept = latest_checkpoint(checkpoints)
+    assert kept is not None
+    before = len(events_of(app, run))
+    reached = steps_of(app, run)[-1]
     page.click("#ts-resume")
     wait_for_step(page, app, run, reached + 2)
+    anew = events_of(app, run)[before:]
+    assert [e["resumed_from_step"] for e in anew if "resumed_from_step" in e] == [step_of(kept)]
+    assert min(e["step"] for e in anew if e["kind"] == "metric") > step_of(kept) > 0, (
+        "it went on, not from the beginning"
+    )
     page.click("#ts-stop")
     wait_for_state(page, app, run, "finished", "stopped")
     page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
-    steps = [
-        json.loads(line)["step"]
-        for line in (app.workspace / "runs" / run / "events.jsonl").read_text().splitlines()
-        if '"metric"' in line
-    ]
-    assert max(steps) >= reached + 2

@@ -51,6 +51,34 @@ def test_a_second_run_waits_says_so_and_can_be_called_back(page: Any, app: App, 
     assert app.state(run.id)["state"] == "draft"
 
 
+def test_a_worker_that_the_system_kills_is_explained_and_offers_less(page: Any, app: App) -> None:
+    """As an ordinary computer does when memory runs out: no error, the process is simply gone."""
+    run = started_draft(app)
+    before = Recipe.load(run.recipe_path).training
+    run.change_state(state="queued", queued_at=time.time())
+    page.goto(f"{app.url}?run={run.id}&step=4")
+    page.wait_for_selector("#ts-pause:visible", timeout=60_000)
+    deadline = time.monotonic() + 60
+    while not (state := run.state()).taken_up:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(100)
+    psutil.Process(state.pid).kill()
+    page.wait_for_selector("#ts-coach >> text=most often because memory ran out", timeout=60_000)
+    assert "retry with a smaller batch" in page.inner_text("#ts-coach")
+    assert app.state(run.id)["error"]["code"] == "killed"
+    page.wait_for_selector("#ts-resume:visible")
+    page.click("#ts-retry")
+    page.wait_for_function("id => new URL(location.href).searchParams.get('run') !== id", arg=run.id, timeout=60_000)
+    new = str(page.evaluate("new URL(location.href).searchParams.get('run')"))
+    after = Recipe.load(app.workspace / "runs" / new / "recipe.yaml").training
+    assert (after.batch_size, after.gradient_accumulation_steps) == (
+        before.batch_size // 2,
+        before.gradient_accumulation_steps * 2,
+    )
+    page.click("#ts-stop")
+    page.wait_for_selector("#ts-resume:visible, #ts-to-compare:visible", timeout=120_000)
+
+
 def test_out_of_memory_is_explained_and_one_click_retries_with_less(page: Any, app: App, busy: RunFolder) -> None:
     run = started_draft(app)
     before = Recipe.load(run.recipe_path).training

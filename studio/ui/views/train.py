@@ -28,6 +28,8 @@ TITLES = {
 }
 
 PAUSED = "Paused. Everything is kept."
+LACKED_MEMORY = {"out_of_memory", "killed"}
+"""Codes of errors that a smaller batch may mend."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def buttons(state: RunState, requested: str, tuned: bool) -> Buttons:
         pause=going and not requested,
         stop=going and requested != "stop",
         resume=state.state in {"interrupted", "failed", "stopped"},
-        retry=state.state == "failed" and state.error.get("code") == "out_of_memory",
+        retry=state.state in {"failed", "interrupted"} and state.error.get("code") in LACKED_MEMORY,
         cancel=state.state == "queued",
         compare=tuned and state.state in {"finished", "stopped"},
     )
@@ -64,10 +66,9 @@ def coach(notes: Sequence[dict[str, Any]], state: RunState, tuned: bool, verdict
     """The line of words above the curve: the verdict at the end, else the newest thing the coach said."""
     if state.state == "failed":
         title = state.error.get("title") or "The run failed"
-        parts = [state.error.get("what_happened"), state.error.get("what_to_do")]
-        return _line("stop", title.rstrip(".") + ".", " ".join(p for p in parts if p) or state.message)
+        return _line("stop", title.rstrip(".") + ".", _told(state) or state.message)
     if state.state == "interrupted":
-        message = state.message or "Resume goes on from the last checkpoint."
+        message = _told(state) or state.message or "Resume goes on from the last checkpoint."
         return _line("caution", TITLES["interrupted"], message.removeprefix("The run was cut off. "))
     if state.state == "stopped" and not tuned:
         return _line("", state.message or PAUSED)
@@ -79,6 +80,10 @@ def coach(notes: Sequence[dict[str, Any]], state: RunState, tuned: bool, verdict
         note = notes[-1]
         return _line(str(note.get("level", "good")), str(note.get("text", "")))
     return _line("", TITLES.get(state.state, ""))
+
+
+def _told(state: RunState) -> str:
+    return " ".join(filter(None, (state.error.get("what_happened"), state.error.get("what_to_do"))))
 
 
 def _line(level: str, first: str, rest: str = "") -> Safe:
@@ -138,9 +143,9 @@ def _words(state: RunState, event: dict[str, Any], requested: str, before: int) 
             return f"Waiting: {plural(before, 'run')} before it. It starts by itself when its turn has come."
         return "Next in the queue. It starts by itself when the device is free."
     if requested == "pause" and state.state in {"starting", "training"}:
-        return "Pausing after this step. A checkpoint is being written."
+        return "Pausing after this step or check. A checkpoint is written then."
     if requested == "stop" and state.state in {"starting", "training"}:
-        return "Stopping after this step. The best checkpoint is kept and checked."
+        return "Stopping after this step or check. The best checkpoint is kept and checked."
     if state.state in ACTIVE:
         return str(event.get("message") or state.message or TITLES[state.state])
     return TITLES.get(state.state, "")

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -16,8 +18,15 @@ from studio.core.errors import DataError, StudioError
 from studio.core.workspace import Workspace
 from studio.runs.folder import RunFolder
 from studio.runs.state import RunState
-from studio.ui.app import free_port, is_loopback, launch
+from studio.ui.app import _warm, free_port, is_loopback, launch
 from studio.ui.context import StudioContext
+
+
+def test_what_a_killed_app_left_half_deleted_goes_when_it_starts_again(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path)
+    (workspace.runs_dir / ".deleted-1" / "model").mkdir(parents=True)
+    _warm(cast("StudioContext", SimpleNamespace(workspace=workspace, warm=lambda: None)), tmp_path / "elsewhere")
+    assert list(workspace.runs_dir.iterdir()) == []
 
 
 def test_another_host_needs_a_password(tmp_path: Path) -> None:

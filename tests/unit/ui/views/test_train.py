@@ -26,6 +26,7 @@ def test_each_state_offers_what_can_be_done_in_it() -> None:
     assert shown(RunState(state="finished"), tuned=True) == {"compare"}
     assert shown(RunState(state="failed", error={"code": "x"})) == {"resume"}
     assert shown(RunState(state="failed", error={"code": "out_of_memory"})) == {"resume", "retry"}
+    assert shown(RunState(state="interrupted", error={"code": "killed"})) == {"resume", "retry"}
 
 
 @pytest.mark.parametrize("state", sorted(STATES))
@@ -54,6 +55,12 @@ def test_a_failure_says_what_happened_and_what_to_do() -> None:
     line = words.coach([], RunState(state="failed", error=error), False)
     assert "Memory ran out." in line
     assert "It needed &lt;9&gt; GB. Retry with a smaller batch." in line
+
+
+def test_a_run_cut_off_by_the_system_says_what_to_do() -> None:
+    error = {"title": "The run was cut off", "what_happened": "Memory ran out.", "what_to_do": "Retry with less."}
+    state = RunState(state="interrupted", message="The run was cut off. Memory ran out. Retry with less.", error=error)
+    assert "Memory ran out. Retry with less." in words.coach([], state, False)
 
 
 def test_a_paused_run_is_not_called_finished() -> None:
