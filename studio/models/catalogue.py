@@ -16,7 +16,7 @@ from studio.core.errors import ModelError
 from studio.core.hardware import Hardware
 from studio.core.options import problems_of
 from studio.core.workspace import Workspace
-from studio.models import fetch, suggest
+from studio.models import cautions, fetch, suggest
 from studio.models.folder import inspect_folder
 from studio.models.types import BaseCard, Verdict
 
@@ -47,6 +47,7 @@ class Entry(BaseModel):
     architecture: Literal["decoder", "encoder"] = "decoder"
     tasks: tuple[str, ...] = ()
     download_gib: float = Field(default=0.0, ge=0)
+    languages: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Entry:
@@ -70,7 +71,7 @@ class Entry(BaseModel):
             found = inspect_folder(assets_dir() / "base" / self.folder)
             return replace(
                 found, id=self.id, title=self.title, family=self.family, licence=self.licence,
-                good_for=self.good_for, embedded=True, download_gib=0.0,
+                good_for=self.good_for, embedded=True, download_gib=0.0, languages=self.languages,
             )  # fmt: skip
         return BaseCard(**self.model_dump(exclude={"folder"}))
 
@@ -171,13 +172,17 @@ def _folder(wanted: str) -> Path | None:
 
 
 def suggested(
-    task_name: str, hardware: Hardware, workspace: Workspace | None = None
+    task_name: str, hardware: Hardware, workspace: Workspace | None = None, language: str = ""
 ) -> list[tuple[BaseCard, Verdict, str]]:
     """Bases for a task, the best first, each with whether it fits here and a sentence that says why it stands there.
 
-    First what is on this machine already; then what fits and trains in reasonable time, the strongest first (encoders
-    in the order of the catalogue: the largest are multilingual, not more accurate); then the rest by size. Where a task
-    takes both, encoders stand before decoders of the same rank: they are more accurate per weight.
+    First what knows the language of the rows, where that is not English; among these what is on this machine already;
+    then what fits and trains in reasonable time, the strongest first (encoders in the order of the catalogue: the largest
+    are multilingual, not more accurate); then the rest by size. Where a task takes both, encoders stand before decoders of
+    the same rank: they are more accurate per weight. What cannot run here comes last in any case.
+
+    Args:
+        language: Of the rows, in English words ("Arabic", "mostly Arabic"); "" when it is not known.
     """
     rows = []
     for place, card in enumerate(_catalogue()):
@@ -193,8 +198,11 @@ def suggested(
         size = card.parameters
         if comfortable:
             size = -card.parameters if decoder else place
-        key = (_ORDER[verdict], not here, not comfortable, decoder, card.gated and comfortable, size)
-        rows.append((key, card, verdict, _why(card, verdict, comfortable, here, hardware)))
+        knows = cautions.speaks(card, language)
+        strange = (verdict == "won't fit", {True: 0, None: 1, False: 2}[knows])
+        key = (*strange, _ORDER[verdict], not here, not comfortable, decoder, card.gated and comfortable, size)
+        why = _why(card, verdict, comfortable, here, hardware)
+        rows.append((key, card, verdict, f"Knows {cautions.needed(language)}. {why}" if knows else why))
     rows.sort(key=lambda row: row[0])
     return [(card, verdict, why) for _, card, verdict, why in rows]
 

@@ -90,7 +90,7 @@ def estimate(
     verdict = verdict_for(memory, available)
     reasons = [
         f"Memory: {memory:.1f} GB, measured here." if calibration else f"Memory: {memory:.1f} GB, computed from the model's size.",
-        f"{steps:,} steps of {per_step:,} rows: every row is seen about {passes(recipe.training, facts.rows):g} times.",
+        _seen(recipe, facts, steps, per_step),
         f"Disk: {disk:.2f} GB for the tuned model and up to {recipe.training.keep_checkpoints + 1} checkpoints.",
     ]  # fmt: skip
     if verdict != "fits":
@@ -114,7 +114,7 @@ def estimate(
         available_gib=available,
         disk_gib=disk,
         steps=steps,
-        passes=round(passes(recipe.training, facts.rows), 2),
+        passes=float(f"{passes(recipe.training, facts.rows):.3g}"),
         tokens=tokens,
         verdict=verdict,
         seconds=seconds,
@@ -122,6 +122,13 @@ def estimate(
         measured=calibration is not None,
         reasons=tuple(reasons),
     )
+
+
+def _seen(recipe: Recipe, facts: DataFacts, steps: int, per_step: int) -> str:
+    done, count = f"{steps:,} step{'' if steps == 1 else 's'} of {per_step:,} rows", passes(recipe.training, facts.rows)
+    if count < 1:
+        return f"{done}: {min(facts.rows, steps * per_step):,} of {facts.rows:,} rows are seen, once."
+    return f"{done}: every row is seen about {count:g} times."
 
 
 def _seconds(

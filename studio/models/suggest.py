@@ -17,7 +17,10 @@ from studio.models.check import check
 from studio.models.estimate import effective_batch, memory_gib, planned_steps, verdict_for
 from studio.models.types import BaseCard, DataFacts, Verdict
 
-__all__ = ["PRESETS", "PRESET_FIELDS", "DataFacts", "check", "presets", "quick_verdict", "resolve"]
+__all__ = [
+    "PRESETS", "PRESET_FIELDS", "DataFacts", "check", "presets", "quick_verdict", "resolve", "shown",
+    "suggested_epochs", "suggested_rate",
+]  # fmt: skip
 
 PRESETS: tuple[Preset, ...] = ("quick", "balanced", "thorough")
 PRESET_FIELDS = (
@@ -54,6 +57,17 @@ def resolve(recipe: Recipe, card: BaseCard, facts: DataFacts, hardware: Hardware
     return draft.finished()
 
 
+def suggested_rate(recipe: Recipe, card: BaseCard, *, sorting: bool) -> float:
+    """The learning rate this recipe gets when nobody chooses one; ``sorting`` when rows are sorted into labels."""
+    rate = practice.rate(card.parameters, card.architecture, recipe.method.kind or "full", sorting=sorting)
+    return _two_digits(rate * practice.PACES[recipe.training.preset].rate)
+
+
+def suggested_epochs(recipe: Recipe, parameters: int, rows: int) -> int:
+    """The passes this recipe gets when nobody chooses them; its batch is known by then."""
+    return practice.epochs(rows, effective_batch(recipe.training), recipe.training.preset, parameters)
+
+
 def presets(recipe: Recipe, card: BaseCard, facts: DataFacts, hardware: Hardware) -> dict[str, Recipe]:
     """What the recipe would be with each preset: all that a preset decides is computed anew, the rest is kept."""
     resolved: dict[str, Recipe] = {}
@@ -87,7 +101,7 @@ class _Draft:
         owner = getattr(self.recipe, section)
         if getattr(owner, name) == open_value:
             setattr(owner, name, value)
-            self.reasons[field] = f"{_shown(value)}: {why}"
+            self.reasons[field] = f"{shown(value)}: {why}"
 
     def finished(self) -> Recipe:
         """Give the settings nobody computed a reason too."""
@@ -107,7 +121,8 @@ def _default(field: str) -> Any:
     return TrainingOptions.model_fields[field].get_default(call_default_factory=True)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as reasons and cautions write it."""
     if isinstance(value, float):
         if 1e-3 <= abs(value) < 1e6:
             return f"{value:g}"
@@ -231,12 +246,11 @@ def _fill_steps(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
         count = max(0.01, round(training.max_steps * each / max(1, facts.rows), 2))
         draft.fill("training.epochs", min(1000.0, count), f"follows from {training.max_steps:,} steps")
     else:
-        count = practice.epochs(facts.rows, each, training.preset, card.parameters)
+        count = suggested_epochs(recipe, card.parameters, facts.rows)
         steps = math.ceil(max(1, facts.rows) / each) * count
         draft.fill("training.epochs", float(count), f"{steps:,} steps over {facts.rows:,} rows")
-    pace = practice.PACES[training.preset]
-    rate = practice.rate(card.parameters, card.architecture, kind, sorting=facts.labels > 0) * pace.rate
-    draft.fill("training.learning_rate", _two_digits(rate), f"suggested for {_WORDS[kind]} on {facts.rows:,} rows")
+    rate = suggested_rate(recipe, card, sorting=facts.labels > 0)
+    draft.fill("training.learning_rate", rate, f"suggested for {_WORDS[kind]} on {facts.rows:,} rows")
     steps = planned_steps(training, facts.rows)
     interval = max(1, round(steps / practice.CHECKS_PER_RUN))
     checks = max(1, steps // interval)

@@ -23,6 +23,8 @@ class BaseCard:
         tasks: Names of the tasks it can be tuned for.
         good_for: One sentence.
         path: Local folder when the weights are on this machine, else None.
+        languages: English names of the languages its makers say it knows, or "many" (a hundred or more); empty when they say
+            nothing, or nobody has looked.
     """
 
     id: str
@@ -42,6 +44,7 @@ class BaseCard:
     embedded: bool = False
     family: str = ""
     download_gib: float = 0.0
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

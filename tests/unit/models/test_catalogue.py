@@ -5,6 +5,7 @@ import pytest
 from studio.core.errors import ModelError
 from studio.models import catalogue as shelves
 from studio.models.catalogue import catalogue, embedded, find, load_catalogue, suggested
+from studio.models.cautions import speaks
 
 ENTRY = """
   - id: one
@@ -145,6 +146,23 @@ def test_suggests_an_encoder_for_sorting_texts(laptop):
     first = next(card for card, _, _ in suggested("text_classification", laptop) if not card.embedded)
     assert first.architecture == "encoder"
     assert first.parameters < 200e6
+
+
+@pytest.mark.parametrize("task", ["chat", "text_classification"])
+def test_bases_that_know_the_language_of_the_rows_come_first(laptop, task):
+    offers = suggested(task, laptop, language="Arabic")
+    known = [speaks(card, "Arabic") for card, verdict, _ in offers if verdict != "won't fit"]
+    assert known == sorted(known, key={True: 0, None: 1, False: 2}.get)
+    assert known[0] is True
+    assert offers[0][2].startswith("Knows Arabic.")
+    assert any(card.embedded for card, _, _ in offers)
+    verdicts = [verdict == "won't fit" for _, verdict, _ in offers]
+    assert verdicts == sorted(verdicts)
+
+
+@pytest.mark.parametrize("language", ["", "English", "mostly English"])
+def test_english_rows_change_nothing(laptop, language):
+    assert suggested("chat", laptop, language=language) == suggested("chat", laptop)
 
 
 def test_a_machine_with_no_memory_left_is_told_so(laptop):

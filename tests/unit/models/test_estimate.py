@@ -42,6 +42,12 @@ def test_a_part_of_an_epoch_counts(cards, laptop):
     assert planned_steps(recipe.training, 100) == 5
 
 
+def test_less_than_a_pass_is_told_as_such(cards, laptop):
+    told = estimate(recipe_of(cards, laptop, epochs=0.001, batch_size=8), cards.tiny, FACTS, laptop)
+    assert (told.steps, told.passes) == (1, 0.001)
+    assert "1 step of 8 rows: 8 of 100 rows are seen, once." in told.reasons
+
+
 def test_a_limit_on_steps_overrides_the_passes(cards, laptop):
     recipe = recipe_of(cards, laptop, max_steps=5, batch_size=10)
     told = estimate(recipe, cards.tiny, FACTS, laptop)
