@@ -2,7 +2,8 @@
 
 The values come from scikit-learn; the resampled ones from counts, because a thousand calls of scikit-learn take minutes.
 Macro means: over the labels that occur in the test rows, each counting alike. A resample that drew no row of some label
-averages over the others.
+averages over the others. Accuracy is a share of rows and has its interval from a formula; so has a macro mean whose
+resamples are all alike (every row right, or none), for which that of accuracy is the narrowest that can be claimed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from studio.evaluation.bootstrap import Array, Interval, interval, resample_counts
+from studio.evaluation.bootstrap import Array, Interval, interval, matched_difference, resample_counts, wilson
 from studio.evaluation.metrics import CLASSIFICATION_METRICS
 
 
@@ -35,20 +36,29 @@ def compare(truth: Array, base: Array, tuned: Array, classes: int, seed: int) ->
     drawn = resample_counts(counts, seed)
     samples = [_from_counts(drawn, cells[0], cells[side], classes) for side in (1, 2)]
     values = [scores(truth, predicted) for predicted in (base, tuned)]
+    shares = [wilson(int((truth == predicted).sum()), len(truth)) for predicted in (base, tuned)]
+    gain = accuracy_gain(truth, base, tuned)
     result: tuple[dict[str, Interval], ...] = ({}, {}, {})
     for name in CLASSIFICATION_METRICS:
         for side in (0, 1):
-            result[side][name] = interval(values[side][name], samples[side][name])
-        result[2][name] = interval(values[1][name] - values[0][name], samples[1][name] - samples[0][name])
+            result[side][name] = _wide(values[side][name], samples[side][name], shares[side])
+        result[2][name] = _wide(values[1][name] - values[0][name], samples[1][name] - samples[0][name], gain)
+        if name == "accuracy":
+            result[0][name], result[1][name], result[2][name] = *shares, gain
     return Scores(*result)
 
 
-def accuracy_gain(truth: Array, rival: Array, tuned: Array, seed: int) -> Interval:
+def _wide(value: float, samples: Array, share: Interval) -> Interval:
+    """The resampled interval, or where it has no width that of accuracy."""
+    if np.ptp(samples) > 0:
+        return interval(value, samples)
+    return Interval(value, min(value, share.low), max(value, share.high))
+
+
+def accuracy_gain(truth: Array, rival: Array, tuned: Array) -> Interval:
     """How much more often ``tuned`` is right than ``rival`` on the same rows."""
-    difference = (tuned == truth).astype(int) - (rival == truth).astype(int)
-    cells, counts = np.unique(difference, return_counts=True)
-    drawn = resample_counts(counts, seed)
-    return interval(float(difference.mean()), drawn @ cells / len(truth))
+    right, other = tuned == truth, rival == truth
+    return matched_difference(int((right & ~other).sum()), int((other & ~right).sum()), len(truth))
 
 
 def scores(truth: Array, predicted: Array) -> dict[str, float]:

@@ -19,7 +19,8 @@ from studio.evaluation.base_model import base_causal_lm, base_classifier, base_n
 from studio.evaluation.bootstrap import Array, Interval, interval, resample_ratios
 from studio.evaluation.metrics import CAUSAL_LM_METRICS, CLASSIFICATION_METRICS, Metric, headline
 from studio.evaluation.predictions import conversation_lines, label_lines, write_predictions
-from studio.evaluation.verdict import NO_NUMBERS, accuracy_verdict, few_rows_note, loss_verdict
+from studio.evaluation.verdict import NO_NUMBERS, accuracy_verdict, loss_verdict
+from studio.models.cautions import likely_cause
 
 if TYPE_CHECKING:
     from studio.training.types import TrainJob, TrainResult
@@ -58,9 +59,11 @@ def evaluate_causal_lm(job: TrainJob, result: TrainResult) -> dict[str, Any]:
     with np.errstate(over="ignore"):
         columns = {"loss": (values, samples), "perplexity": (np.exp(values), np.exp(samples))}
     shared = [row for row in tuned_likeness if row in base_likeness]
+    alike = None
     if shared:
         pairs = np.array([[base_likeness[row].score, tuned_likeness[row].score] for row in shared])
         columns["chrf"] = (pairs.mean(axis=0), resample_ratios(pairs, np.ones(len(pairs)), job.recipe.training.seed))
+        alike = (float(columns["chrf"][0][0]), float(columns["chrf"][0][1]))
         notes.append(
             f"Likeness of answers was measured on {len(shared)} rows, the first {TOKENS} tokens of each answer."
         )
@@ -69,8 +72,9 @@ def evaluate_causal_lm(job: TrainJob, result: TrainResult) -> dict[str, Any]:
         job.run_dir, conversation_lines(rendered, tokens, base, tuned, base_likeness, tuned_likeness)
     )  # fmt: skip
     usable = bool(np.isfinite(values[1]))
-    perplexity, _ = columns["perplexity"]
-    verdict = loss_verdict(len(encoded), float(perplexity[0]), float(perplexity[1]), gain) if usable else NO_NUMBERS
+    (before, after), _ = columns["perplexity"]
+    cause = likely_cause(job.recipe, job.base_path, len(job.splits.train), sorting=False)
+    verdict = loss_verdict(len(encoded), float(before), float(after), gain, alike, cause) if usable else NO_NUMBERS
     return _report(job, len(encoded), CAUSAL_LM_METRICS, metrics, verdict, [*notes, *base_notes(job)])
 
 
@@ -135,13 +139,14 @@ def _compare_classifiers(
         gain = compared.difference["accuracy"]
     else:
         rival, rival_accuracy = f"always answering “{majority}”", majority_accuracy
-        gain = classification.accuracy_gain(truth, np.full_like(truth, labels.index(majority)), tuned, seed)
+        gain = classification.accuracy_gain(truth, np.full_like(truth, labels.index(majority)), tuned)
     notes = [
         *notes,
         "The base cannot know your labels: it has a fresh, untrained last layer, so its numbers are chance level.",
         f"Always answering “{majority}”, the most frequent label, would be right on {majority_accuracy * 100:.0f} % of these rows.",
     ]
-    verdict = accuracy_verdict(len(truth), compared.tuned["accuracy"], rival, rival_accuracy, gain)
+    cause = likely_cause(job.recipe, job.base_path, len(job.splits.train), sorting=True)
+    verdict = accuracy_verdict(len(truth), compared.tuned["accuracy"], rival, rival_accuracy, gain, cause)
     report = _report(job, len(truth), CLASSIFICATION_METRICS, metrics, verdict, [*notes, *base_notes(job)])
     return report | {
         "labels": labels,
@@ -214,7 +219,6 @@ def _entry(metric: Metric, values: Array, samples: Array) -> dict[str, Any]:
 def _report(
     job: TrainJob, rows: int, declared: dict[str, Metric], metrics: dict[str, Any], verdict: str, notes: list[str]
 ) -> dict[str, Any]:
-    rough = few_rows_note(rows)
     return {
         "task": job.recipe.task,
         "rows": rows,
@@ -223,7 +227,7 @@ def _report(
         "verdict": verdict,
         "labels": [],
         "confusion": {},
-        "notes": [*notes, rough] if rough else notes,
+        "notes": notes,
     }
 
 

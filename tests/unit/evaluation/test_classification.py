@@ -19,10 +19,22 @@ def test_scores_from_counts_equal_scikit_learn(predicted):
         assert quick[name][0] == pytest.approx(value), name
 
 
-def test_the_same_answers_give_a_difference_of_exactly_zero():
+def test_the_same_answers_differ_by_zero_and_few_rows_leave_room_on_both_sides():
     compared = compare(TRUTH, TUNED, TUNED, classes=3, seed=0)
     for difference in compared.difference.values():
-        assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+        assert difference.value == 0
+        assert difference.low < 0 < difference.high
+
+
+@pytest.mark.parametrize("rows", [1, 24])
+def test_all_rows_right_is_no_certainty(rows):
+    truth = np.arange(rows) % 4
+    compared = compare(truth, (truth + 1) % 4, truth, classes=4, seed=0)
+    for name, got in compared.tuned.items():
+        assert (got.value, got.high) == (1, 1), name
+        assert got.low < 0.9, name
+        assert compared.base[name].high > 0.1, name
+        assert compared.difference[name].low < 0.99, name
 
 
 def test_intervals_hold_their_values():
@@ -34,7 +46,7 @@ def test_intervals_hold_their_values():
 
 def test_a_gain_over_another_way_of_answering():
     truth = np.array([0, 1] * 40)
-    gain = accuracy_gain(truth, np.zeros(80, dtype=int), truth, seed=0)
+    gain = accuracy_gain(truth, np.zeros(80, dtype=int), truth)
     assert gain.value == 0.5
     assert gain.above_zero
 

@@ -94,7 +94,7 @@ def test_a_better_model_is_called_better_and_rows_are_kept(tmp_path, tuned):
     assert loss["difference"]["high"] < 0
     assert set(card["metrics"]) == set(CAUSAL_LM_METRICS)
     assert card["rows"] == 32
-    assert not any("rough" in note for note in card["notes"])
+    assert "rough" not in card["verdict"]
     lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
     assert [line["row"] for line in lines] == list(range(32))
     assert lines[3]["reference"] == "Lamp 3 costs 6 pounds, dear friend."
@@ -118,7 +118,25 @@ def test_identical_models_are_no_proof_of_a_gain(tmp_path, base):
     difference = card["metrics"]["loss"]["difference"]
     assert card["verdict"].startswith("No proof of a gain.")
     assert difference["low"] <= 0 <= difference["high"]
-    assert any("rough" in note for note in card["notes"])
+    assert "Only 12 rows were held back" in card["verdict"]
+
+
+def test_one_row_is_too_few_to_say_and_has_no_interval(tmp_path, tuned):
+    card = report.evaluate_causal_lm(make_job(tmp_path, Splits(test=conversations(1)))[0], result_of(tuned))
+    assert card["verdict"].startswith("Too few rows to say")
+    for metric in card["metrics"].values():
+        assert metric["difference"]["value"] is not None
+        assert metric["difference"]["low"] is metric["difference"]["high"] is None
+
+
+@pytest.mark.parametrize(("rate", "told"), [(1.0, "1,000 times the suggested 0.001"), (1e-3, "")])
+def test_the_verdict_names_the_likely_cause_when_a_setting_was_far_off(tmp_path, base, rate, told):
+    job, _ = make_job(tmp_path, Splits(train=conversations(40, 50), test=conversations(30)))
+    job.recipe.training.learning_rate, job.recipe.training.batch_size, job.recipe.training.epochs = rate, 4, 10
+    verdict = report.evaluate_causal_lm(job, result_of(base))["verdict"]
+    assert verdict.startswith("No proof of a gain.")
+    assert ("Likely cause" in verdict) == bool(told)
+    assert told in verdict
 
 
 def test_the_base_of_an_adapter_is_the_same_model_with_the_adapter_off(tmp_path, base):
@@ -127,7 +145,7 @@ def test_the_base_of_an_adapter_is_the_same_model_with_the_adapter_off(tmp_path,
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.5)
-    rows = Splits(test=conversations(8))
+    rows = Splits(test=conversations(10))
     card = report.evaluate_causal_lm(make_job(tmp_path, rows, "lora")[0], result_of(adapted))
     plain = report.evaluate_causal_lm(make_job(tmp_path, rows)[0], result_of(base))
     assert card["metrics"]["loss"]["base"] == pytest.approx(plain["metrics"]["loss"]["base"], rel=1e-4)
