@@ -53,6 +53,7 @@ def review(history: History, *, total_steps: int, learning_rate: float) -> list[
     if broken:
         return [broken]
     found = [
+        _worse_than_base(history, total_steps),
         _overfitting(history),
         _spikes(history),
         _nothing_learnt(history, total_steps, learning_rate),
@@ -82,6 +83,22 @@ def diverged(history: History, *, learning_rate: float) -> Note | None:
             text = f"The run broke down: the loss rose from {start:.2f} to {now:.2f} and stayed there. {advice}"
             return Note("diverged", "stop", text, step)
     return None
+
+
+def _worse_than_base(history: History, total_steps: int) -> Note | None:
+    """After a good part of the run no checkpoint is as good as the base was before the first step."""
+    best, base = history.best(), history.base
+    if best is None or base is None or best[1] <= base * (1 + _FLAT):
+        return None
+    step = history.validation[-1][0]
+    if step < 0.3 * total_steps:
+        return None
+    text = (
+        f"Still worse than before tuning: the validation loss is {best[1]:.2f} at its best and was {base:.2f} before the "
+        "first step. Start again with a learning rate of a tenth or less (left empty, the suggested one is taken), or "
+        "from another base."
+    )
+    return Note("worse_than_base", "caution", text, step)
 
 
 def _overfitting(history: History) -> Note | None:

@@ -52,6 +52,24 @@ def test_one_bad_check_is_no_overfitting():
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_worse_than_before_tuning_is_told_first_with_what_to_do(seed):
+    losses = curve(lambda s: 6.0, noise=0.3, seed=seed)
+    losses[30] = losses[35] = (61, 20.0)
+    note = review(History(losses, checks(5.94, 6.5, 6.4, 6.3)), total_steps=100, learning_rate=1.0)[0]
+    assert (note.code, note.level) == ("worse_than_base", "caution")
+    for said in ("6.30 at its best", "5.94 before", "a tenth", "another base"):
+        assert said in note.text
+
+
+def test_a_first_check_that_is_worse_is_too_early_to_tell():
+    assert "worse_than_base" not in codes(History(curve(falling, steps=10), checks(3.0, 3.2)))
+
+
+def test_one_checkpoint_better_than_the_base_is_enough():
+    assert "worse_than_base" not in codes(History(curve(falling), checks(3.0, 2.5, 3.1, 3.2, 3.3)))
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_plateau(seed):
     history = History(curve(lambda s: 1.5, noise=0.02, seed=seed), checks(3.0, 1.6, 1.599, 1.601, 1.6))
     assert codes(history)[0] == "plateau"
