@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from studio.core.errors import RunError
 from studio.core.recipe import Recipe
 from studio.runs.folder import RunFolder
+from studio.ui.asking import Asking, Askings
 from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.shell import QUIET, Shell
 from studio.ui.views import classification
 from studio.ui.views.prompt_list import PROMPTS, Row, csv_rows, expected, prompt_table
 
+if TYPE_CHECKING:
+    from studio.runs.playground import Playground
+
 MOST = 200
 """Questions of one list."""
-OWN, TEST = "own", "test"
+TEST, SAMPLES, OWN = "test", "samples", "own"
 
 
 class PromptList:
@@ -31,10 +35,10 @@ class PromptList:
         self, studio: StudioContext, run_id: gr.State, shell: Shell, sampling: Callable[[tuple[Any, ...]], dict[str, Any]]
     ) -> None:  # fmt: skip
         self.studio, self.run_id, self.shell, self.sampling = studio, run_id, shell, sampling
-        self._stopped: set[str] = set()
+        self.asking = Askings("list", shell.turn)
         self.source = gr.Radio(
-            [(f"The first {PROMPTS} test rows", TEST), ("My own list", OWN)], value=TEST, label="What is asked",
-            elem_id="ts-list-source",
+            [(f"The first {PROMPTS} test rows", TEST), ("The run's sample questions", SAMPLES), ("My own list", OWN)],
+            value=TEST, label="What is asked", elem_id="ts-list-source",
         )  # fmt: skip
         self.own = gr.Textbox(label="One question a line", lines=5, max_lines=12, visible=False, elem_id="ts-list-own")
         with gr.Row():
@@ -56,6 +60,7 @@ class PromptList:
         self.cancel.click(guarded(self._cancel), [self.run_id], [self.cancel], **QUIET)
 
     def refresh(self, run: RunFolder, recipe: Recipe) -> list[Any]:
+        self.asking.drop_unwanted()
         return self._shown([], 0)
 
     def _shown(
@@ -71,42 +76,52 @@ class PromptList:
     def _run(
         self, run_id: str, source: str, own: str, system: str, request: gr.Request, *settings: Any
     ) -> Iterator[list[Any]]:
+        from studio.tasks import base as tasks
+
         run = self.studio.run(run_id)
         recipe = run.recipe()
-        asked = self._own(own) if source == OWN else test_questions(run, recipe)
-        prompts, token = [row["prompt"] for row in asked], request.session_hash or ""
+        if source == OWN:
+            asked = self._own(own)
+        else:
+            asked = sample_questions(run, recipe) if source == SAMPLES else test_questions(run, recipe)
+        chats = tasks.get(recipe.task).playground == "chat"
+        sampling, playground = self.sampling(settings) if chats else None, self.studio.playground(run_id)
+        with self.asking.begin(request.session_hash or "", run_id, playground) as asking:
+            answers = self._answers(asking, playground, [row["prompt"] for row in asked], system, sampling)
+            yield from asking.shown(self._table(asking, asked, answers), len(self.outputs))
+
+    def _table(self, asking: Asking, asked: list[Row], answers: Iterator[Row]) -> Generator[list[Any], None, None]:
+        """The table as it grows, and at the end the file to take away."""
         rows: list[Row] = []
         yield self._shown(rows, len(asked), going=True, note="Loading both models.")
-        for answer in self._answers(run_id, recipe, prompts, system, settings, token):
+        for answer in answers:
             rows.append({**asked[len(rows)], **answer})
             yield self._shown(rows, len(asked), going=True)
+        if not asking.wanted:
+            return
         done = (
             f"All {len(rows)} answered." if len(rows) == len(asked) else f"Stopped after {len(rows)} of {len(asked)}."
         )
-        yield self._shown(rows, len(asked), note=done, path=write_csv(rows, f"{run.id}-answers") if rows else None)
+        path = write_csv(rows, f"{asking.run_id}-answers") if rows else None
+        yield self._shown(rows, len(asked), note=done, path=path)
 
+    @staticmethod
     def _answers(
-        self, run_id: str, recipe: Recipe, prompts: list[str], system: str, settings: tuple[Any, ...], token: str
-    ) -> Iterator[Row]:
-        """``{"base": …, "tuned": …}`` for each prompt, in order; ends early when cancelled."""
-        from studio.tasks import base as tasks
-
-        playground = self.studio.playground(run_id)
-        if tasks.get(recipe.task).playground == "chat":
-            sampling = self.sampling(settings)
-            for answer in playground.answers(prompts, sampling, (system or "").strip() or None, token=token):
+        asking: Asking, playground: Playground, prompts: list[str], system: str, sampling: dict[str, Any] | None
+    ) -> Iterator[Row]:  # fmt: skip
+        """``{"base": …, "tuned": …}`` for each prompt, in order; ends early when stopped. A run that sorts texts has no
+        ``sampling``."""
+        if sampling is not None:
+            for answer in playground.answers(prompts, sampling, (system or "").strip() or None, token=asking.token):
                 yield {"base": answer["base"], "tuned": answer["tuned"]}
             return
-        self._stopped.discard(token)
         for prompt in prompts:
-            if token in self._stopped:
+            if asking.stopped or not asking.wanted:
                 return
-            yield classification.likeliest(playground.classify(prompt, token=token))
+            yield classification.likeliest(playground.classify(prompt, token=asking.token))
 
     def _cancel(self, run_id: str, request: gr.Request) -> dict[str, Any]:
-        token = request.session_hash or ""
-        self._stopped.add(token)
-        self.studio.playground(run_id).cancel(token)
+        self.asking.stop(request.session_hash or "")
         return gr.update(visible=False)
 
     @staticmethod
@@ -135,6 +150,20 @@ def test_questions(run: RunFolder, recipe: Recipe) -> list[Row]:
     if not asked:
         raise RunError("There is nothing to ask", "No row was held back.", "Write your own list.")
     return asked
+
+
+def sample_questions(run: RunFolder, recipe: Recipe) -> list[Row]:
+    """What the run answered along the way: the prompts of its recipe, else the first of the validation rows."""
+    from studio.runs.splits import read_splits
+    from studio.tasks import base as tasks
+
+    prompts = [text for text in recipe.training.sample_prompts if text.strip()]
+    if not prompts:
+        splits = read_splits(run)
+        prompts = tasks.get(recipe.task).prompts(splits.validation or splits.train, 3)
+    if not prompts:
+        raise RunError("There is nothing to ask", "This run has no sample questions.", "Write your own list.")
+    return [{"prompt": text} for text in prompts]
 
 
 def write_csv(rows: list[Row], name: str) -> str:

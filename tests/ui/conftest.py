@@ -74,6 +74,7 @@ class App:
     workspace: Path
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    program: str = PROGRAM
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
 
@@ -82,7 +83,7 @@ class App:
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", **self.environment}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(self.workspace), str(port)],
+                [sys.executable, "-c", self.program, str(self.workspace), str(port)],
                 stdout=log, stderr=log, env=environment, start_new_session=True,
             )  # fmt: skip
         self.url = f"http://127.0.0.1:{port}/"

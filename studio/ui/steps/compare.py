@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -19,6 +20,7 @@ from studio.core.recipe import Recipe
 from studio.inference.types import SIDES
 from studio.runs.folder import RunFolder
 from studio.ui import prompt_list
+from studio.ui.asking import Asking, Askings
 from studio.ui.components import html
 from studio.ui.context import StudioContext
 from studio.ui.forms import SettingsForm
@@ -28,6 +30,9 @@ from studio.ui.views import classification, conversation, votes
 from studio.ui.views.conversation import Turn, Vote
 from studio.ui.views.html import text
 from studio.ui.views.report_card import report_card
+
+if TYPE_CHECKING:
+    from studio.runs.playground import Playground
 
 LONGEST = 20_000
 """Characters of one question."""
@@ -44,7 +49,7 @@ class CompareStep:
     def __init__(self, studio: StudioContext, run_id: gr.State, shell: Shell) -> None:
         self.studio, self.run_id, self.shell = studio, run_id, shell
         self.turns = gr.State([])
-        self._asking: set[str] = set()
+        self.asking = Askings("ask", shell.turn)
         self.form = SettingsForm({"answers": AnswerOptions})
         self._lay_out()
         self._wire()
@@ -123,10 +128,7 @@ class CompareStep:
         self.clear.click(guarded(self._clear), [run, self.blind], self.chatting, **QUIET)
         self.blind.input(guarded(self._clear), [run, self.blind], self.chatting, **QUIET)
         for vote, button in self.votes.items():
-            button.click(
-                guarded(lambda *values, vote=vote: self._vote(vote, *values)),
-                [run, self.turns, *self.form.components], [*self.chatting, self.report], **QUIET,
-            )  # fmt: skip
+            button.click(guarded(partial(self._vote, vote)), [run, self.turns], [*self.chatting, self.report], **QUIET)
         self.text.submit(
             guarded(self._classify), [run, self.text], [self.bars], **{**QUIET, "show_progress": "minimal"}
         )
@@ -139,6 +141,7 @@ class CompareStep:
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def _refresh(self, run_id: str | None) -> list[Any]:
+        self.asking.drop_unwanted()
         if not run_id:
             return [gr.skip()] * len(self.outputs)
         run = self.studio.run(run_id)
@@ -171,42 +174,41 @@ class CompareStep:
         question = (question or "").strip()
         if not question:
             raise RunError("There is nothing to ask", "The box is empty.", "Type a question.")
-        turns = [*turns, conversation.new_turn(question, blind)]
-        yield from self._stream(run_id, turns, blind, system, settings, request.session_hash or "")
+        yield from self._stream(run_id, _of_run(turns, run_id), question, blind, system, settings, request)
 
     def _again(
         self, run_id: str, turns: list[Turn], blind: bool, system: str, request: gr.Request, *settings: Any
     ) -> Iterator[list[Any]]:
+        turns = _of_run(turns, run_id)
         if not turns:
             raise RunError("There is nothing to ask again", "No question has been asked yet.", "Type a question.")
-        turns = [*turns[:-1], conversation.new_turn(turns[-1].user, blind)]
-        yield from self._stream(run_id, turns, blind, system, settings, request.session_hash or "")
+        yield from self._stream(run_id, turns[:-1], turns[-1].user, blind, system, settings, request)
 
     def _stream(
-        self, run_id: str, turns: list[Turn], blind: bool, system: str, settings: tuple[Any, ...], token: str
-    ) -> Iterator[list[Any]]:
+        self, run_id: str, before: list[Turn], question: str, blind: bool, system: str, settings: tuple[Any, ...],
+        request: gr.Request,
+    ) -> Iterator[list[Any]]:  # fmt: skip
         """Both answers as they come; the playground gathers about 50 ms of tokens at a time."""
         sampling = self._sampling(settings)
-        if token in self._asking:
-            raise RunError("Both models are still answering", "One question at a time.", "Wait, or press Stop.")
-        self._asking.add(token)
-        try:
-            yield from self._answers(run_id, turns, blind, system, sampling, token)
-        finally:
-            self._asking.discard(token)
+        playground = self.studio.playground(run_id)
+        turn = conversation.new_turn(question, blind, run_id=run_id, sampling=sampling)
+        with self.asking.begin(request.session_hash or "", run_id, playground) as asking:
+            answers = self._answers(asking, playground, before, turn, blind, system)
+            yield from asking.shown(answers, len(self.chatting))
 
     def _answers(
-        self, run_id: str, turns: list[Turn], blind: bool, system: str, sampling: dict[str, Any], token: str
-    ) -> Iterator[list[Any]]:
-        turn, before = turns[-1], turns[:-1]
-        yield self._conversation(turns, blind, going=True)
-        asked = {side: conversation.messages(turns, side, system) for side in SIDES}
+        self, asking: Asking, playground: Playground, before: list[Turn], turn: Turn, blind: bool, system: str
+    ) -> Generator[list[Any], None, None]:
+        yield self._conversation([*before, turn], blind, going=True)
+        asked = {side: conversation.messages([*before, turn], side, system) for side in SIDES}
         try:
-            for chunk in self.studio.playground(run_id).chat(asked["base"], asked["tuned"], sampling, token=token):
+            for chunk in playground.chat(asked["base"], asked["tuned"], turn.sampling, token=asking.token):
                 turn = conversation.with_chunk(turn, chunk)
                 panes = conversation.panes([*before, turn], blind, status=conversation.status_of(chunk))
                 yield [gr.skip(), panes, gr.skip(), gr.skip(), gr.skip()]
         except StudioError as error:
+            if not asking.wanted:
+                return
             gr.Warning(message_of(error), title=text(error.title), duration=None)
             kept = [*before, conversation.ended(turn)] if turn.base.text or turn.tuned.text else before
             yield self._conversation(kept, blind, box=turn.user)
@@ -214,22 +216,26 @@ class CompareStep:
         yield self._conversation([*before, conversation.ended(turn)], blind)
 
     def _stop(self, run_id: str, request: gr.Request) -> dict[str, Any]:
-        self.studio.playground(run_id).cancel(request.session_hash or "")
+        self.asking.stop(request.session_hash or "")
         return gr.update(visible=False)
 
-    def _edit(self, run_id: str, turns: list[Turn], blind: bool) -> list[Any]:
+    def _edit(self, run_id: str, turns: list[Turn], blind: bool, request: gr.Request) -> list[Any]:
+        self.asking.drop(request.session_hash or "")
+        turns = _of_run(turns, run_id)
         if not turns:
             return [gr.skip()] * len(self.chatting)
         return self._conversation(turns[:-1], blind, box=turns[-1].user)
 
-    def _clear(self, run_id: str, blind: bool) -> list[Any]:
+    def _clear(self, run_id: str, blind: bool, request: gr.Request) -> list[Any]:
+        self.asking.drop(request.session_hash or "")
         return self._conversation([], blind)
 
-    def _vote(self, vote: Vote, run_id: str, turns: list[Turn], *settings: Any) -> list[Any]:
+    def _vote(self, vote: Vote, run_id: str, turns: list[Turn]) -> list[Any]:
+        turns = _of_run(turns, run_id)
         if not turns or not turns[-1].hidden or turns[-1].vote or not turns[-1].answered:
             return [gr.skip()] * (len(self.chatting) + 1)
         run = self.studio.run(run_id)
-        record = votes.record(turns[-1], vote, self._sampling(settings), time.time())
+        record = votes.record(turns[-1], vote, time.time())
         with run.feedback_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
         voted = [*turns[:-1], replace(turns[-1], vote=vote)]
@@ -246,10 +252,19 @@ class CompareStep:
 
     # -- classification -----------------------------------------------------------------------------------------------
 
-    def _classify(self, run_id: str, text: str) -> str:
+    def _classify(self, run_id: str, text: str, request: gr.Request) -> Any:
         if not (text or "").strip():
             raise RunError("There is nothing to sort", "The box is empty.", "Write or paste a text.")
-        return classification.probabilities(self.studio.playground(run_id).classify(text[:LONGEST]))
+        session = str(request.session_hash)
+        here = self.shell.turn(session)
+        answer = self.studio.playground(run_id).classify(text[:LONGEST])
+        gone = self.shell.turn(session) not in (0, here)
+        return gr.skip() if gone else classification.probabilities(answer)
+
+
+def _of_run(turns: list[Turn], run_id: str) -> list[Turn]:
+    """A conversation goes on with the run it was begun with, and with no other."""
+    return [turn for turn in turns if turn.run_id == run_id]
 
 
 def _playground_kind(recipe: Recipe) -> str:

@@ -30,7 +30,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Turn:
-    """One question and both answers. ``left`` is what stands on the left, known or (``hidden``) not."""
+    """One question and both answers. ``left`` is what stands on the left, known or (``hidden``) not; ``run_id`` and
+    ``sampling`` are the run that was asked and the settings it answers with."""
 
     user: str
     base: Answer = field(default_factory=Answer)
@@ -38,6 +39,8 @@ class Turn:
     left: Side = "base"
     hidden: bool = False
     vote: Vote | None = None
+    run_id: str = ""
+    sampling: dict[str, Any] = field(default_factory=dict)
 
     def answer(self, side: Side) -> Answer:
         return self.base if side == "base" else self.tuned
@@ -51,10 +54,17 @@ class Turn:
         return self.base.done and self.tuned.done
 
 
-def new_turn(user: str, blind: bool, dice: random.Random | None = None) -> Turn:
+def new_turn(
+    user: str,
+    blind: bool,
+    dice: random.Random | None = None,
+    *,
+    run_id: str = "",
+    sampling: dict[str, Any] | None = None,
+) -> Turn:
     """A question to be asked; blind ones stand on random sides."""
     left: Side = (dice or random.SystemRandom()).choice(SIDES) if blind else "base"
-    return Turn(user=user, left=left, hidden=blind)
+    return Turn(user=user, left=left, hidden=blind, run_id=run_id, sampling=dict(sampling or {}))
 
 
 def with_chunk(turn: Turn, chunk: dict[str, Any]) -> Turn:

@@ -10,8 +10,9 @@ from studio.ui.views.conversation import Turn, Vote
 from studio.ui.views.html import Safe, plural, tag
 
 
-def record(turn: Turn, vote: Vote, sampling: dict[str, Any], time: float) -> dict[str, Any]:
-    """One line of feedback.jsonl; ``winner`` is what the vote means once the names are known."""
+def record(turn: Turn, vote: Vote, time: float) -> dict[str, Any]:
+    """One line of feedback.jsonl; ``winner`` is what the vote means once the names are known, ``sampling`` the settings
+    the answers were drawn with."""
     sides = dict(zip("AB", turn.sides, strict=True))
     return {
         "v": 1,
@@ -23,7 +24,7 @@ def record(turn: Turn, vote: Vote, sampling: dict[str, Any], time: float) -> dic
         "sides": sides,
         "vote": vote,
         "winner": sides.get(vote, vote),
-        "sampling": sampling,
+        "sampling": turn.sampling,
     }
 
 

@@ -1,7 +1,7 @@
 """A playground process whose models echo; runnable in place of the real one.
 
-Questions steer it: "slow" says a word every 20 ms for long, "boom" fails, "memory" runs out of memory, "die" ends the
-process at once, "print" prints to stdout as a library might.
+Questions steer it: "slow" says a word every 20 ms for long, "slowly" one every 300 ms, "boom" fails, "memory" runs out of
+memory, "die" ends the process at once, "print" prints to stdout as a library might.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ class EchoPair:
                 os.write(1, b'{"type": "chunk"}\n')
             case "wrong":
                 raise RunError("This message is too long", "It is.", "Shorten it.")
-        for number in range(500 if text == "slow" else 2):
+        pause = {"slow": 0.02, "slowly": 0.3}.get(text, 0)
+        for number in range(500 if pause else 2):
             if cancelled():
                 break
-            time.sleep(0.02 if text == "slow" else 0)
+            time.sleep(pause)
             yield Chunk(f"{text}{number} ", f"{messages_tuned[-1]['content'].upper()}{number} ")
         yield Chunk("", "", True, True, notes=("A note.",))
 

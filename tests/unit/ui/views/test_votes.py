@@ -14,8 +14,8 @@ TUNED = Answer("Thank you.", done=True, identity="adapter support-3 · 9f2c41")
     [("A", "base", "base"), ("A", "tuned", "tuned"), ("B", "base", "tuned"), ("tie", "base", "tie"), ("both_bad", "tuned", "both_bad")],
 )  # fmt: skip
 def test_a_vote_is_kept_with_all_that_is_needed_to_read_it_later(vote: str, left: str, winner: str) -> None:
-    turn = Turn("Hi", BASE, TUNED, left, hidden=True)  # type: ignore[arg-type]
-    record = votes.record(turn, vote, {"seed": 1}, 5.0)  # type: ignore[arg-type]
+    turn = Turn("Hi", BASE, TUNED, left, hidden=True, sampling={"seed": 1})  # type: ignore[arg-type]
+    record = votes.record(turn, vote, 5.0)  # type: ignore[arg-type]
     assert record["winner"] == winner
     assert record["sides"]["A"] == left
     assert record["answers"]["tuned"] == "Thank you."
