@@ -146,7 +146,8 @@ def describe(hub_id: str, workspace: Workspace) -> BaseCard:
     remembered = workspace.cache_dir / "hub" / f"{hub_id.replace('/', '--')}.json"
     try:
         values = json.loads(remembered.read_text(encoding="utf-8"))
-        return BaseCard(**{**values, "tasks": tuple(values["tasks"])})
+        lists = {"tasks": tuple(values["tasks"]), "languages": tuple(values.get("languages", ()))}
+        return BaseCard(**{**values, **lists})
     except (OSError, ValueError, TypeError, KeyError):
         card = _describe_remote(hub_id, workspace)
     remembered.parent.mkdir(parents=True, exist_ok=True)
