@@ -64,14 +64,12 @@ def test_a_busy_worker_hears_at_once_and_does_what_was_asked_after_its_step(work
 
 
 def test_who_was_heard_after_all_is_not_told_to_end_at_the_next_request(workspace, launch):
-    workers = launch(tick_s=3600).workers
+    workers = launch(tick_s=3600, grace_s=0).workers
     run = prepared(workspace)
     run.request("pause")
-    workers._grace_s = -1
     state = RunState(state="training", pid=1, pid_started=1.0, taken_up=True)
     workers._told_to_end[run.id] = 0.0
     run.notice_request()
-    workers._grace_s = 0
     workers.insist(run, state)
     assert run.id not in workers._told_to_end
 

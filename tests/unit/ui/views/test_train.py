@@ -59,7 +59,7 @@ def test_a_failure_says_what_happened_and_what_to_do() -> None:
 
 def test_a_run_cut_off_by_the_system_says_what_to_do() -> None:
     error = {"title": "The run was cut off", "what_happened": "Memory ran out.", "what_to_do": "Retry with less."}
-    state = RunState(state="interrupted", message="The run was cut off. Memory ran out. Retry with less.", error=error)
+    state = RunState(state="interrupted", message="Memory ran out.", error=error)
     assert "Memory ran out. Retry with less." in words.coach([], state, False)
 
 
