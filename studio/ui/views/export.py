@@ -110,7 +110,7 @@ def checked_how(parity: dict[str, Any]) -> str:
         return (
             f"Reloaded from the file and asked the same, both computing in {number_format}. Its merged weights are rounded to "
             f"{number_format}, so single words of an answer may differ from the app's; the scores behind the words agree "
-            "within 5 %."
+            "within 5 % of the largest."
         )
     if compared:
         number_format = compared[0].get("dtype")
