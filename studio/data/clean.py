@@ -179,19 +179,19 @@ def _fix(id: str, title: str, explanation: str, apply: Callable[[list[Example]],
 ALL: dict[str, Fix] = {
     fix.id: fix
     for fix in (
-        _fix("drop_exact_duplicates", "Keep one of each", "The first of equal rows stays.", drop_exact_duplicates),
-        _fix("drop_near_duplicates", "Keep one of each", "The first of nearly equal rows stays.", drop_near_duplicates),
-        _fix("drop_empty", "Remove them", "Rows without any text go.", drop_empty),
-        _fix("drop_one_sided", "Remove them", "Rows where one side is missing go.", drop_one_sided),
-        _fix("keep_majority", "Keep the most frequent", "Each question keeps the answer that most of its rows give.", keep_majority),
-        _fix("keep_newest", "Keep the newest", "Each question keeps the answer of its last row.", keep_newest),
-        _fix("drop_conflicting", "Remove all of them", "Every row that contradicts another goes.", drop_conflicting),
-        _fix("drop_rare_labels", "Remove these labels", f"Labels with fewer than {RARE} rows go, with their rows.", drop_rare_labels),
-        _fix("drop_leaked", "Remove them from the training rows", "The rows held back stay as they are.", drop_leaked),
-        _fix("merge_label_spellings", "Use one spelling", "The most frequent spelling of each label stands for all.", merge_label_spellings),
-        _fix("mask_personal_data", "Mask them", "Each becomes [EMAIL], [PHONE], [CARD] or [IBAN].", mask_personal_data),
-        _fix("strip_control_tokens", "Take them out", "The words around them stay.", strip_control_tokens),
-        _fix("tidy_text", "Tidy up", "Entities, broken characters and loose white space are put right.", tidy_text),
+        _fix("drop_exact_duplicates", "Keep one of each repeated row", "The first of equal rows stays.", drop_exact_duplicates),
+        _fix("drop_near_duplicates", "Keep one of nearly equal rows", "The first of nearly equal rows stays.", drop_near_duplicates),
+        _fix("drop_empty", "Remove empty rows", "Rows without any text go.", drop_empty),
+        _fix("drop_one_sided", "Remove rows with one side missing", "Rows where one side is missing go.", drop_one_sided),
+        _fix("keep_majority", "Keep the most frequent answer", "Each question keeps the answer that most of its rows give.", keep_majority),
+        _fix("keep_newest", "Keep the newest answer", "Each question keeps the answer of its last row.", keep_newest),
+        _fix("drop_conflicting", "Remove all contradicting rows", "Every row that contradicts another goes.", drop_conflicting),
+        _fix("drop_rare_labels", "Remove rare labels", f"Labels with fewer than {RARE} rows go, with their rows.", drop_rare_labels),
+        _fix("drop_leaked", "Remove held-back rows from the training rows", "The rows held back stay as they are.", drop_leaked),
+        _fix("merge_label_spellings", "Use one spelling of each label", "The most frequent spelling of each label stands for all.", merge_label_spellings),
+        _fix("mask_personal_data", "Mask personal data", "Each becomes [EMAIL], [PHONE], [CARD] or [IBAN].", mask_personal_data),
+        _fix("strip_control_tokens", "Take out control markers", "The words around them stay.", strip_control_tokens),
+        _fix("tidy_text", "Tidy the text up", "Entities, broken characters and loose white space are put right.", tidy_text),
     )
 }  # fmt: skip
 """Every fix by id."""

@@ -20,6 +20,8 @@ from studio.data.text import cell_text, listed, plural, quoted
 
 MAX_MEMBER = 200 * 1024 * 1024
 _CHUNK = 20_000
+_UNANSWERED = re.compile(rb"<c\b([^>]*)>\s*<f(?:\s[^>]*)?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
+"""A formula and no value; a text (``t="str"``) may rightly be empty."""
 _ESCAPED = re.compile(r"_x000[dD]_\n?")
 
 
@@ -104,6 +106,12 @@ def _first_sheet(workbook: Any, name: str) -> Parsed:
             empty.append(sheet.title)
             continue
         chosen = _sheet(head, rows)
+        blank = _formulas_without_result(sheet)
+        if blank:
+            chosen.notes.append(
+                f"{plural(blank, 'cell holds', 'cells hold')} a formula without its result and {'was' if blank == 1 else 'were'} "
+                "read as empty. Open the file in your spreadsheet program, save it and load it again."
+            )
     if chosen is None:
         raise DataError(
             "This spreadsheet is empty", f"No sheet of {quoted(name)} holds any rows.", "Choose another file."
@@ -111,6 +119,16 @@ def _first_sheet(workbook: Any, name: str) -> Parsed:
     if others:
         chosen.notes.append(f"Only the first sheet with rows was read; {listed(others)} was left out.")
     return chosen
+
+
+def _formulas_without_result(sheet: Any) -> int:
+    """Cells that a program wrote without ever computing them; their value cannot be told from an empty cell's."""
+    count, rest = 0, b""
+    with sheet.parent._archive.open(sheet._worksheet_path) as source:
+        while chunk := source.read(2**20):
+            cells, end, rest = (rest + chunk).rpartition(b"</c>")
+            count += sum(b't="str"' not in found[1] for found in _UNANSWERED.finditer(cells + end))
+    return count
 
 
 def _filled_rows(sheet: Any) -> Iterator[list[str]]:

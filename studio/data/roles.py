@@ -27,7 +27,21 @@ def chosen_columns(table: Table, roles: dict[str, Any]) -> dict[str, str]:
             f"The table has no column {listed(strangers)}; it has {listed(table.columns, 8)}.",
             "Choose one of these.",
         )
+    twice = used_twice(chosen)
+    if twice:
+        column = quoted(chosen[twice[0]])
+        raise DataError(
+            "One column is used twice",
+            f"{column} cannot be two things at once.",
+            "Choose another column for one of them.",
+        )
     return chosen
+
+
+def used_twice(roles: dict[str, Any]) -> list[str]:
+    """Roles whose column another role before them has already."""
+    columns = list(roles.values())
+    return [role for place, (role, column) in enumerate(roles.items()) if column in columns[:place]]
 
 
 def own_split(table: Table, chosen: str | None) -> str | None:

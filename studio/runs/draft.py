@@ -21,6 +21,8 @@ from studio.core.errors import DataError, FieldProblem, RecipeError, RunError, S
 from studio.core.options import problems_of
 from studio.core.recipe import AppliedFix, DataOptions, Recipe
 from studio.core.workspace import Workspace
+from studio.data.checks import worst_first
+from studio.data.checks.rows import few_to_learn
 from studio.data.clean import preview
 from studio.data.render import Segment
 from studio.data.roles import own_split, split_parts
@@ -226,7 +228,16 @@ class Draft:
 
         Lengths count only where the base's tokenizer is on this machine.
         """
-        return self.task.check(self.examples(), CheckContext(self.token_lengths(), self.max_length()))
+        found = self.task.check(self.examples(), CheckContext(self.token_lengths(), self.max_length(), self._context()))
+        return worst_first([*found, *self.split_findings()])
+
+    def split_findings(self) -> list[Finding]:
+        """What the split itself brings up."""
+        try:
+            few = few_to_learn(self.splits())
+        except DataError:
+            return []
+        return [few] if few else []
 
     def preview(self, fix_id: str) -> list[Change]:
         return preview(self.examples(), fix_id)
@@ -290,6 +301,13 @@ class Draft:
             return settled
         try:
             return self._suggested().training.max_length
+        except StudioError:
+            return None
+
+    def _context(self) -> int | None:
+        """The most tokens that the chosen base reads; None while there is none."""
+        try:
+            return self.base().context
         except StudioError:
             return None
 

@@ -122,18 +122,18 @@ def test_the_column_that_names_the_split_is_kept_to(page: Any, app: App, tmp_pat
     upload(page, app, tmp_path / "rows.csv")
     page.wait_for_selector("#ts-rows table:visible")
     to_prepare(page)
-    page.wait_for_selector(".ts-part-train:has-text('64 rows')")
+    page.wait_for_selector(".ts-told-train:has-text('64 rows')")
     page.click("#ts-split-more button")
     choose_split(page, "which_part")
-    page.wait_for_selector(".ts-part-train:has-text('40 rows')")
+    page.wait_for_selector(".ts-told-train:has-text('40 rows')")
     page.wait_for_selector("#ts-split >> text=Your own split was kept.")
     assert page.locator("input[data-handle=train]").is_disabled()
     choose_split(page, "answer")
     page.wait_for_selector("#ts-split-column >> text=which is no part of a split")
     assert page.input_value("#ts-split-column input") == "which_part"
-    assert "40 rows" in page.inner_text(".ts-part-train")
+    assert "40 rows" in page.inner_text(".ts-told-train")
     choose_split(page, "(none)")
-    page.wait_for_selector(".ts-part-train:has-text('64 rows')")
+    page.wait_for_selector(".ts-told-train:has-text('64 rows')")
     page.wait_for_selector("input[data-handle=train]:enabled")
     assert page.locator("#ts-split-column >> text=which is no part of a split").count() == 0
 
@@ -150,13 +150,13 @@ def test_a_split_that_was_found_is_shown_and_can_be_left_aside(page: Any, app: A
     upload(page, app, tmp_path / "train.csv", tmp_path / "test.csv")
     page.wait_for_selector("#ts-rows table:visible")
     to_prepare(page)
-    page.wait_for_selector(".ts-part-test:has-text('40 rows')")
+    page.wait_for_selector(".ts-told-test:has-text('40 rows')")
     page.click("#ts-split-more button")
     page.wait_for_function("document.querySelector('#ts-split-column input').value === 'split'")
     choose_split(page, "(none)")
-    page.wait_for_selector(".ts-part-test:has-text('8 rows')")
+    page.wait_for_selector(".ts-told-test:has-text('8 rows')")
     page.reload()
-    page.wait_for_selector(".ts-part-test:has-text('8 rows')")
+    page.wait_for_selector(".ts-told-test:has-text('8 rows')")
 
 
 def test_a_finding_can_be_left_and_stays_left(page: Any, app: App) -> None:
@@ -176,11 +176,30 @@ def test_the_split_follows_the_keys_and_counts_every_row(page: Any, app: App) ->
     page.locator("input[data-handle=train]").focus()
     for _ in range(10):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_selector(".ts-part-train:has-text('70 %') .ts-count:has-text('row')")
-    counts = [int(n) for n in re.findall(r"(\d+) rows", page.inner_text(".ts-parts"))]
+    page.wait_for_selector(".ts-told-train:has-text('70 %') .ts-count:has-text('row')")
+    counts = [int(n) for n in re.findall(r"(\d+) rows", page.inner_text(".ts-split-legend"))]
     assert sum(counts) == int(page.inner_text(".ts-rows").split("→")[1].strip())
     page.reload()
-    page.wait_for_selector(".ts-part-train:has-text('70 %')")
+    page.wait_for_selector(".ts-told-train:has-text('70 %')")
+
+
+def test_the_bar_shows_what_counts(page: Any, app: App) -> None:
+    load_sample(page, app, "support_chat.jsonl")
+    to_prepare(page)
+    page.locator("input[data-handle=train]").focus()
+    page.keyboard.press("Home")
+    page.locator("input[data-handle=validation]").focus()
+    page.keyboard.press("End")
+    page.wait_for_selector(".ts-told-validation:has-text('90 %') .ts-count:has-text('row')")
+    page.wait_for_selector("article[data-check=few_to_learn]")
+    shown = page.inner_text(".ts-split-legend")
+    assert re.findall(r"(\d+) %", shown) == ["5", "90", "5"]
+    bar, part = (page.locator(s).bounding_box() for s in (".ts-handles", ".ts-part.ts-part-train"))
+    middle = bar["x"] + 10 + 0.05 * (bar["width"] - 20)
+    assert abs(part["x"] + part["width"] - middle) < 1
+    page.reload()
+    page.wait_for_selector(".ts-told-validation:has-text('90 %')")
+    assert page.inner_text(".ts-split-legend") == shown
 
 
 def test_what_the_model_sees_turns_row_by_row(page: Any, app: App) -> None:
@@ -270,6 +289,8 @@ def test_bad_files_end_in_a_message(page: Any, app: App, tmp_path: Path, content
     assert "Traceback" not in shown
     assert len(shown) > 20
     assert app.run_ids() == before
+    page.wait_for_function("!document.querySelector('#ts-drop').innerText.includes('bad.')")
+    page.wait_for_selector("#ts-drop input[type=file]", state="attached")
 
 
 def test_without_a_network_the_hub_is_a_message(page: Any, app: App) -> None:

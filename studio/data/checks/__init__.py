@@ -47,4 +47,8 @@ def check_labels(examples: Sequence[Example], context: CheckContext) -> list[Fin
 
 def _run(examples: Sequence[Example], context: CheckContext, checks: Sequence[Check]) -> list[Finding]:
     found = [finding for check in checks if (finding := check(examples, context)) is not None]
+    return worst_first(found)
+
+
+def worst_first(found: Sequence[Finding]) -> list[Finding]:
     return sorted(found, key=lambda f: (_ORDER[f.severity], -f.count))

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from studio.data.checks.finding import finding, shown_pair, usable
 from studio.data.clean import is_empty, is_one_sided
 from studio.data.text import plural
-from studio.data.types import CheckContext, Example, Finding
+from studio.data.types import CheckContext, Example, Finding, Splits
+
+_FEW_TO_LEARN = 40
 
 
 def few_rows(examples: Sequence[Example], context: CheckContext) -> Finding | None:
@@ -30,6 +32,23 @@ def few_rows(examples: Sequence[Example], context: CheckContext) -> Finding | No
         f"Only {plural(count, 'usable row')}",
         "The model may learn these by heart instead of learning from them, and the exam will be rough. "
         "A few hundred rows are a good start.",
+        [],
+        [],
+        count=count,
+    )
+
+
+def few_to_learn(splits: Splits) -> Finding | None:
+    """The split leaves only a few rows to learn from, although there are more."""
+    count, total = len(splits.train), sum(splits.sizes().values())
+    if count >= _FEW_TO_LEARN or 2 * count >= total:
+        return None
+    return finding(
+        "few_to_learn",
+        "caution",
+        f"Only {plural(count, 'row')} to learn from",
+        f"The split holds back {total - count:,} of {total:,} rows. Give most of them to learning: "
+        "four in five are usual.",
         [],
         [],
         count=count,

@@ -13,8 +13,9 @@ from studio.core.errors import StudioError
 from studio.data.formats import EXTENSIONS
 from studio.ui.components import html
 from studio.ui.context import StudioContext
-from studio.ui.shell import DATA, PREPARE, QUIET, Shell, StepView, guarded
+from studio.ui.shell import DATA, PREPARE, QUIET, Shell, StepView, guarded, notify
 from studio.ui.views import data as view
+from studio.ui.views.fields import plain
 
 if TYPE_CHECKING:
     from studio.runs.draft import Draft
@@ -91,8 +92,10 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
         hub_id,
     ]
 
+    uploaded = drop.upload(guarded(screen.from_files), drop, [run_id, drop], **QUIET)
+    uploaded.failure(lambda: None, None, drop, **QUIET)  # the invitation to drop files comes back
     for event in (
-        drop.upload(guarded(screen.from_files), drop, [run_id, drop], **QUIET),
+        uploaded,
         samples.select(guarded(screen.from_sample), None, run_id, trigger_mode="once", **QUIET),
         read_pasted.click(guarded(screen.from_text), pasted, run_id, **QUIET),
         read_hub.click(guarded(screen.from_hub), hub_id, run_id, **{**QUIET, "show_progress": "minimal"}),
@@ -199,7 +202,9 @@ class _Screen:
         return "" if draft.task.usable(examples) else "No row can be used."
 
     @staticmethod
-    def _slots(titles: dict[str, str], roles: dict[str, Any], columns: list[str]) -> list[Any]:
+    def _slots(
+        titles: dict[str, str], roles: dict[str, Any], columns: list[str], problems: dict[str, str] | None = None
+    ) -> list[Any]:
         wanted = list(titles.items())
         slots: list[Any] = []
         for index in range(ROLE_SLOTS):
@@ -209,9 +214,14 @@ class _Screen:
             role, title = wanted[index]
             value = roles.get(role)
             choices = [(NONE, "")] + [(name[:80] or "(no name)", name) for name in columns]
+            problem = (problems or {}).get(role)
             slots.append(
-                gr.Dropdown(label=title, choices=choices, value=value if value in columns else "", visible=True)
-            )
+                gr.Dropdown(
+                    label=title, choices=choices, value=value if value in columns else "", visible=True,
+                    info=f"**✕ {plain(problem)}**" if problem else "",
+                    elem_classes=["ts-field", "ts-field-wrong"] if problem else ["ts-field"],
+                )
+            )  # fmt: skip
         return slots
 
     def _rows(self, draft: Draft, start: int) -> str:
@@ -244,14 +254,32 @@ class _Screen:
         return self._parts(draft)
 
     def set_roles(self, run_id: str, system: str, *columns: str | None) -> list[Any]:
+        from studio.data.roles import used_twice
+
         draft = self.studio.draft(run_id)
         roles = {
             role: column for role, column in zip(draft.task.role_titles, columns, strict=False) if column
         }  # fmt: skip
+        titles = draft.task.role_titles
+        twice = used_twice(roles)
+        if twice:
+            problems = {role: self._taken(role, roles, titles) for role in twice}
+            slots = self._slots(titles, roles, draft.table().columns, problems)
+            return [gr.skip(), *slots, *[gr.skip()] * 4]
+        before = draft.recipe()
         draft.set_roles(roles)
         if draft.task.playground == "chat":
             draft.set_system_prompt(system)
+        if draft.recipe() == before:
+            notify("Nothing has changed: these are used already.")
+        else:
+            notify("From now on these are used.")
         return self._parts(draft)
+
+    @staticmethod
+    def _taken(role: str, roles: dict[str, Any], titles: dict[str, str]) -> str:
+        other = next(r for r in roles if roles[r] == roles[role])
+        return f"This column is chosen for “{titles[other]}” already. Choose another one here or there."
 
     def ready(self, run_id: str) -> None:
         """Before the next step: the columns must be usable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -17,7 +18,7 @@ from studio.ui.views import findings as findings_view
 from studio.ui.views import tokens
 from studio.ui.views.fields import field_note
 from studio.ui.views.html import tag
-from studio.ui.views.split import split_bar
+from studio.ui.views.split import clamped, split_bar
 
 if TYPE_CHECKING:
     from studio.data.types import Finding
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 LEFT = "left"
 """Under this name the run's folder remembers which findings the person left as they are."""
-TITLES = "fix_titles"
-"""And what the fixes were called on their cards."""
 COLUMN = next(info for info in describe(SplitOptions) if info.name == "column")
 
 
@@ -113,7 +112,7 @@ class _Screen:
             findings_view.cards(
                 findings, left=self._left(draft), preview_of=preview_of, preview=changes, can_change=open_
             ),
-            findings_view.effect(rows_in, rows_out, draft.recipe().data.fixes, self._titles(draft), open_),
+            findings_view.effect(rows_in, rows_out, draft.recipe().data.fixes, self._titles(), open_),
             *self._divided(draft),
             self._lengths(draft),
             gr.Button(interactive=rows_out > 0),
@@ -127,10 +126,12 @@ class _Screen:
         left = self.studio.recall(draft.run, LEFT, [])
         return [str(check) for check in left] if isinstance(left, list) else []
 
-    def _titles(self, draft: Draft) -> dict[str, str]:
-        """Fix id → the words its card had, for the undo list."""
-        titles = self.studio.recall(draft.run, TITLES, {})
-        return {str(k): str(v) for k, v in titles.items()} if isinstance(titles, dict) else {}
+    @staticmethod
+    def _titles() -> dict[str, str]:
+        """Fix id → its words, for the undo list."""
+        from studio.data.clean import ALL
+
+        return {fix.id: fix.title for fix in ALL.values()}
 
     def _divided(self, draft: Draft) -> list[Any]:
         """split bar, index, what the model sees."""
@@ -144,7 +145,7 @@ class _Screen:
         own = draft.split_column() is not None
         if own:
             shares = {name: float(size) for name, size in splits.sizes().items()}
-        bar = split_bar(shares, splits.sizes(), splits.notes, draft.is_open and not own)
+        bar = split_bar(shares, splits.sizes(), splits.notes, draft.is_open and not own, str(time.monotonic_ns()))
         return [bar, 0, self._seen(draft, 0)]
 
     def _seen(self, draft: Draft, index: int) -> str:
@@ -173,9 +174,7 @@ class _Screen:
                 cards = findings_view.cards(findings, left=self._left(draft), preview_of=fix, preview=changes)
                 return [gr.skip(), cards, *skipped]
             case "fix":
-                title = next((f.title for found in draft.findings() for f in found.fixes if f.id == fix), "")
                 draft.apply(check, fix)
-                self.studio.remember(draft.run, TITLES, {**self._titles(draft), fix: title})
             case "undo":
                 index = wish.get("index")
                 if not draft.undo(index if isinstance(index, int) else -1, fix):
@@ -191,9 +190,12 @@ class _Screen:
 
     def set_shares(self, run_id: str, event: gr.EventData) -> list[Any]:
         wish = event._data if isinstance(event._data, dict) else {}
-        first = min(max(int(wish.get("train", 80)), 5), 100)
-        second = min(max(int(wish.get("validation", 90)), first), 100)
-        return self._set(run_id, train=first / 100, validation=(second - first) / 100, test=(100 - second) / 100)
+        first, second = clamped(int(wish.get("train", 80)), int(wish.get("validation", 90)))
+        try:
+            return self._set(run_id, train=first / 100, validation=(second - first) / 100, test=(100 - second) / 100)
+        except StudioError as error:  # the bar goes back to what counts
+            notify(str(error))
+            return [*[gr.skip()] * 3, *self._divided(self.studio.draft(run_id)), *[gr.skip()] * 2]
 
     def set_column(self, run_id: str, column: str | None) -> list[Any]:
         """The findings change too: what is held back must not be among what is learned."""
@@ -211,13 +213,16 @@ class _Screen:
 
     def _set(self, run_id: str, **fields: Any) -> list[Any]:
         draft = self.studio.draft(run_id)
-        limit = draft.max_length()
+        limit, before = draft.max_length(), draft.split_findings()
         problems = draft.set_split(**fields)
         if problems:
             raise StudioError(
                 "The split stays as it was", " ".join(p.message for p in problems), "Choose other values."
             )
-        if draft.max_length() != limit:  # it follows from the rows that are learned from
+        if (draft.max_length(), draft.split_findings()) != (
+            limit,
+            before,
+        ):  # they follow from the rows that are learned from
             return self._rows(draft)
         return [*[gr.skip()] * 3, *self._divided(draft), *[gr.skip()] * 2]
 
@@ -256,14 +261,23 @@ const read = () => {
 };
 element.addEventListener('input', (event) => {
   const [first, second] = read();
-  if (event.target === first && Number(first.value) > Number(second.value)) second.value = first.value;
-  if (event.target === second && Number(second.value) < Number(first.value)) first.value = second.value;
-  const train = Number(first.value), validation = Number(second.value) - train, test = 100 - Number(second.value);
-  [['train', train], ['validation', validation], ['test', test]].forEach(([name, share]) => {
-    const part = element.querySelector('.ts-part-' + name);
-    part.style.flexGrow = Math.max(share, 1);
-    part.querySelector('.ts-percent').textContent = share + ' %';
-    part.querySelector('.ts-count').textContent = '';
+  const {least, most} = element.querySelector('.ts-split-bar').dataset;
+  const between = (value, low, high) => Math.min(Math.max(value, low), high);
+  let train = Number(first.value), end = Number(second.value);
+  if (event.target === second) {
+    end = between(end, 100 - Number(most), Math.min(100, train + Number(most)));
+    train = between(train, Number(least), end);
+  } else {
+    train = between(train, Number(least), 100);
+    end = between(end, Math.max(train, 100 - Number(most)), Math.min(100, train + Number(most)));
+  }
+  first.value = train;
+  second.value = end;
+  [['train', train], ['validation', end - train], ['test', 100 - end]].forEach(([name, share]) => {
+    element.querySelector('.ts-part.ts-part-' + name).style.width = share + '%';
+    const told = element.querySelector('.ts-told-' + name);
+    told.querySelector('.ts-percent').textContent = share + ' %';
+    told.querySelector('.ts-count').textContent = '';
   });
 });
 let waiting = 0;

@@ -200,6 +200,6 @@ def locked() -> Safe:
     return tag(
         "p",
         "This run has been started, so its data and settings stay as they are. ",
-        "“New run from this one” starts with the same data.",
+        "“New run from this one” on the Data page starts with the same data.",
         class_="ts-banner",
     )

@@ -28,7 +28,10 @@ def health(findings: Sequence[Finding], rows_out: int) -> str:
         parts.append(f"{plural(len(stops), 'thing')} should be mended before training.")
     elif cautions:
         fixes = sum(1 for f in cautions if f.fixes)
-        parts.append(f"Good to train after {plural(fixes, 'fix', 'fixes')}." if fixes else "Good to train, with care.")
+        care = ", with care" if fixes < len(cautions) else ""
+        parts.append(
+            f"Good to train after {plural(fixes, 'fix', 'fixes')}{care}." if fixes else "Good to train, with care."
+        )
     else:
         parts.append("Good to train.")
     if stops and cautions:

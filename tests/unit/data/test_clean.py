@@ -141,3 +141,9 @@ def test_every_fix_has_words() -> None:
         assert fix.id == name
         assert fix.title
         assert fix.explanation.endswith(".")
+
+
+def test_fixes_can_be_told_apart_where_nothing_else_is_said():
+    titles = [fix.title for fix in ALL.values()]
+    assert len(set(titles)) == len(titles)
+    assert not [title for title in titles if {"them", "these"} & set(title.split())]

@@ -14,6 +14,7 @@ import pytest
 from studio.core.errors import DataError
 from studio.data import hub
 from studio.data.load import load_files, load_text
+from studio.data.read_sheets import _UNANSWERED
 from studio.data.types import Table
 
 
@@ -228,6 +229,21 @@ def test_a_workbook_by_its_values(tmp_path: Path) -> None:
         {"question": "d", "answer": "e", "on": "2024-05-02 10:30:00", "n": 4},
     ]
     assert "“More” was left out" in table.notes[0]
+
+
+def test_formulas_that_were_never_computed_are_told(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    for row in (["question", "answer"], ["a", '="b"&"c"'], ["d", "=A2"], ["e", "f"]):
+        workbook.active.append(row)
+    workbook.save(tmp_path / "rows.xlsx")
+    table = load_files([tmp_path / "rows.xlsx"])
+    assert [row["answer"] for row in table.page(0, 9)] == [None, None, "f"]
+    assert "2 cells hold a formula without its result and were read as empty" in table.notes[0]
+
+
+def test_a_formula_whose_result_is_there_needs_no_word(tmp_path: Path) -> None:
+    cells = b'<c r="B2"><f>A1+1</f><v>2</v></c><c r="C2" t="str"><f>""</f><v></v></c><c r="D2"/><c r="E2" t="s"><v>0</v></c>'
+    assert not [found for found in _UNANSWERED.finditer(cells) if b't="str"' not in found[1]]
 
 
 def test_parquet_in_plain_types(tmp_path: Path) -> None:

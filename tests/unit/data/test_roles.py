@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.core.errors import DataError
-from studio.data.roles import own_split, split_parts, with_splits
+from studio.data.roles import chosen_columns, own_split, split_parts, used_twice, with_splits
 from studio.data.types import Table
 
 from .helpers import pair, table
@@ -59,3 +59,10 @@ def test_a_column_that_does_not_name_parts_is_refused(cells: list[object], told:
 def test_a_column_that_is_not_there_is_refused_with_those_there_are() -> None:
     with pytest.raises(DataError, match="“question” and “part”"):
         with_splits(rows(part=WORDS), "Part", [])
+
+
+def test_a_column_cannot_be_two_things() -> None:
+    source = rows(split=WORDS)
+    with pytest.raises(DataError, match="two things at once"):
+        chosen_columns(source, {"user": "question", "assistant": "question"})
+    assert used_twice({"user": "a", "assistant": "b", "context": "a"}) == ["context"]

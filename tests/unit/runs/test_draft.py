@@ -341,3 +341,14 @@ def test_a_late_look_at_a_step_does_not_take_a_run_out_of_the_queue(messy, monke
     queued.set()
     visiting.join()
     assert messy.run.state().state == "queued"
+
+
+def test_a_split_that_leaves_few_rows_to_learn_from_is_found(workspace, tmp_path):
+    rows = "\n".join(f"What does lamp {i} cost?,It costs {i} euros." for i in range(120))
+    (tmp_path / "lamps.csv").write_text(f"question,answer\n{rows}\n")
+    draft = Draft.from_files(workspace, [tmp_path / "lamps.csv"])
+    assert draft.split_findings() == []
+    assert draft.set_split(train=0.05, validation=0.85, test=0.1) == []
+    (few,) = [f for f in draft.findings() if f.check == "few_to_learn"]
+    assert few.title == f"Only {len(draft.splits().train)} rows to learn from"
+    assert few.severity == "caution"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradio as gr
+import pytest
 
 from studio.core.workspace import Workspace
 from studio.data.load import load_files
+from studio.runs.draft import Draft
 from studio.ui.context import StudioContext
 from studio.ui.shell import Shell
 from studio.ui.steps import data
@@ -24,3 +26,37 @@ def test_every_file_that_can_be_read_can_be_chosen(tmp_path: Path) -> None:
     sheet = tmp_path / "rows.tab"
     sheet.write_text("question\tanswer\na\tb\nc\td\n")
     assert len(load_files([sheet])) == 2
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Draft:
+    (tmp_path / "rows.csv").write_text("question,answer\n" + "".join(f"What is {i}?,It is {i}.\n" for i in range(12)))
+    return Draft.from_files(Workspace.open(tmp_path), [tmp_path / "rows.csv"])
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    messages: list[str] = []
+    monkeypatch.setattr(data, "notify", messages.append)
+    return messages
+
+
+def test_one_column_for_two_things_is_refused_at_the_field(draft: Draft, told: list[str]) -> None:
+    screen = data._Screen(StudioContext(draft.workspace))
+    chosen = ["answer" if role in ("user", "assistant") else "" for role in draft.task.role_titles]
+    before = draft.recipe()
+    _, *rest = screen.set_roles(draft.run.id, "", *chosen)
+    wrong = [slot for slot in rest if isinstance(slot, gr.Dropdown) and "ts-field-wrong" in slot.elem_classes]
+    assert len(wrong) == 1
+    assert "chosen for" in str(wrong[0].info)
+    assert draft.recipe() == before
+    assert told == []
+
+
+def test_use_these_says_what_it_did(draft: Draft, told: list[str]) -> None:
+    screen = data._Screen(StudioContext(draft.workspace))
+    roles = draft.recipe().data.roles
+    chosen = [roles.get(role, "") for role in draft.task.role_titles]
+    screen.set_roles(draft.run.id, "", *chosen)
+    screen.set_roles(draft.run.id, "Be brief.", *chosen)
+    assert [message.split(":")[0] for message in told] == ["Nothing has changed", "From now on these are used."]

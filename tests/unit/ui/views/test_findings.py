@@ -24,6 +24,7 @@ def finding(severity: str = "caution", check: str = "doubles", fixes: int = 1, e
             "Good to train after 2 fixes. 2 things to know.",
         ),
         ([finding(fixes=0)], 10, "Good to train, with care."),
+        ([finding(), finding(fixes=0)], 10, "Good to train after 1 fix, with care."),
         ([finding("stop"), finding()], 10, "1 thing should be mended before training. 1 more is better mended."),
         ([], 0, "There is nothing to learn from yet. Look at what was found below, or go back to Data."),
     ],
