@@ -19,6 +19,10 @@ const faint = () => (dark() ? "rgba(233,231,225,.13)" : "rgba(27,31,39,.10)");
 const baseColour = () => (dark() ? "#56A8DC" : BASE);
 const tunedColour = () => (dark() ? "#F07B23" : TUNED);
 const goodColour = () => (dark() ? "#27B98F" : GOOD);
+const cautionColour = () => (dark() ? "#F0B429" : "#E69F00");
+// The best checkpoint wears the colour of success only when it is better than the base was.
+const bestMarker = () => ({ size: 13, ...(best && base !== null && best[1] > base
+  ? { color: cautionColour(), symbol: "star-open" } : { color: goodColour(), symbol: "star" }) });
 const paper = () => (dark() ? "rgba(20,22,26,.88)" : "rgba(251,250,247,.88)");
 
 function loadPlotly() {
@@ -85,7 +89,7 @@ function traces(series) {
     { ...row, ...points("validation_loss"), name: "validation", mode: "lines+markers",
       line: { color: colour, width: 2.2, dash: "dash" }, marker: { size: 6, color: colour, symbol: "circle-open", line: { width: 2 } } },
     { ...row, x: best ? [best[0]] : [], y: best ? [best[1]] : [], name: "best so far", mode: "markers", hoverinfo: "skip",
-      hovertemplate: null, marker: { size: 13, color: goodColour(), symbol: "star" } },
+      hovertemplate: null, marker: bestMarker() },
   ];
 }
 
@@ -123,7 +127,7 @@ async function draw(answer) {
     used.map((n) => names.indexOf(n)));
   const count = plot.data[0].x.length;
   if (plot.data[0].mode !== mode(count) ) await Plotly.restyle(plot, { mode: mode(count) }, isPanels ? undefined : [0]);
-  if (!isPanels && !same(best, bestBefore)) await Plotly.restyle(plot, { x: [[best[0]]], y: [[best[1]]] }, [2]);
+  if (!isPanels && !same(best, bestBefore)) await Plotly.restyle(plot, { x: [[best[0]]], y: [[best[1]]], marker: bestMarker() }, [2]);
   if (!isPanels && base !== baseBefore) {
     const { shapes, annotations } = layout();
     await Plotly.relayout(plot, { shapes, annotations });

@@ -219,10 +219,16 @@ class RunWatch:
 
     @property
     def samples(self) -> list[dict[str, Any]]:
-        """The answers to the fixed prompts so far; ``best`` marks those of the checkpoint whose weights are kept."""
+        """The answers to the fixed prompts so far; ``best`` marks those of the checkpoint whose weights are kept, ``worse``
+        those of one that is kept and yet worse than the base was."""
         with self._lock:
-            best = self._best()
-            return [{**sample, "best": best is not None and sample.get("step") == best[0]} for sample in self._samples]
+            best, base = self._best(), self._base()
+            worse = best is not None and base is not None and best[1] > base
+            kept = [best is not None and sample.get("step") == best[0] for sample in self._samples]
+            return [
+                {**sample, "best": mine, "worse": mine and worse}
+                for sample, mine in zip(self._samples, kept, strict=True)
+            ]
 
     def numbers(self, last: int = 100) -> list[dict[str, float | None]]:
         """The chart as rows: every check of the validation rows and the last training points, oldest first."""

@@ -154,12 +154,13 @@ def _words(state: RunState, event: dict[str, Any], requested: str, before: int) 
 def answers(samples: Sequence[dict[str, Any]]) -> Safe:
     """Prompts as rows, checkpoints as columns: how the answers change while it learns. Untrusted text, escaped."""
     prompts: dict[str, dict[int, str]] = {}
-    best: int | None = None
+    best, worse = None, False
     for sample in samples:
         step = sample.get("step")
         if isinstance(step, int):
             prompts.setdefault(str(sample.get("prompt", "")), {})[step] = str(sample.get("answer", ""))
-            best = step if sample.get("best") else best
+            if sample.get("best"):
+                best, worse = step, bool(sample.get("worse"))
     if not prompts:
         return tag(
             "p",
@@ -182,7 +183,7 @@ def answers(samples: Sequence[dict[str, Any]]) -> Safe:
         )
         for prompt, answered in prompts.items()
     ]
-    head = tag("tr", tag("th", "Prompt", scope="col"), *(_column_head(step, step == best) for step in steps))
+    head = tag("tr", tag("th", "Prompt", scope="col"), *(_column_head(step, step == best, worse) for step in steps))
     return tag(
         "div", tag("table", tag("thead", head), tag("tbody", *rows), class_="ts-answers"),
         class_="ts-scroll", tabindex="0", role="region", aria_label="Answers so far",
@@ -201,13 +202,15 @@ def _columns(steps: Sequence[int], best: int | None) -> list[int]:
     return spread
 
 
-def _column_head(step: int, kept: bool) -> Safe:
+def _column_head(step: int, kept: bool, worse: bool) -> Safe:
     if step == 0:
         return tag("th", "Before tuning", scope="col", class_="ts-base")
     if not kept:
         return tag("th", f"Step {step:,}", scope="col", class_="ts-tuned")
     why = "The lowest validation loss so far. These weights are kept."
-    mark = tag("small", "✓ best, kept", title=why)
+    if worse:
+        why = "The lowest validation loss so far, and yet higher than before tuning."
+    mark = tag("small", "△ kept, worse than before" if worse else "✓ best, kept", title=why)
     return tag("th", f"Step {step:,} ", mark, scope="col", class_="ts-tuned ts-kept")
 
 

@@ -234,11 +234,13 @@ def test_the_answers_of_the_checkpoint_that_is_kept_are_marked(events: Path) -> 
         writer("sample", step=step, prompt="p", answer="a")
     watch.refresh()
     assert [sample["step"] for sample in watch.samples if sample["best"]] == [20]
-    writer("metric", step=40, validation_loss=1.2)
+    assert [sample["step"] for sample in watch.samples if sample["worse"]] == [20]
+    writer("metric", step=40, validation_loss=0.9)
     writer("sample", step=40, prompt="p", answer="a")
     writer.close()
     watch.refresh()
     assert [sample["step"] for sample in watch.samples if sample["best"]] == [40]
+    assert not any(sample["worse"] for sample in watch.samples)
 
 
 def test_one_watch_per_log_and_the_oldest_are_forgotten(tmp_path: Path) -> None:

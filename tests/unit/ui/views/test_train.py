@@ -113,6 +113,9 @@ def test_the_column_of_the_weights_that_are_kept_is_marked_in_words() -> None:
     assert re.findall(r"Step (\d+) <small[^>]*>✓ best, kept</small>", markup) == ["20"]
     assert re.findall(r'<td class="ts-kept"><div class="ts-cell">([^<]*)', markup) == ["at 20"]
     assert "kept" not in words.answers([{**sample, "best": False} for sample in samples])
+    worse = words.answers([{**sample, "worse": sample["best"]} for sample in samples])
+    assert "△ kept, worse than before" in worse
+    assert "✓" not in worse
 
 
 @pytest.mark.parametrize("best", [10, 30, 50, 100, 170, 180, 190])
