@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from studio import __version__
-from studio.cli.flags import told, with_setting_flags
+from studio.cli.flags import told, with_answer_flags, with_setting_flags
+from studio.core.answers import AnswerOptions
 from studio.core.errors import RecipeError, StudioError
+from studio.core.options import problems_of
 from studio.core.workspace import Workspace
 
 app = typer.Typer(
@@ -36,7 +39,14 @@ def open_app(
         str, typer.Option(help="Address to listen on. Anything but this machine demands --auth.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="Port; the next free one is taken when it is busy.", min=1, max=65535)
+        int,
+        typer.Option(
+            help="Port; the next free one is taken when it is busy.",
+            min=1,
+            max=65535,
+            envvar="TAILOR_PORT",
+            show_envvar=True,
+        ),
     ] = 7860,
     auth: Annotated[
         str | None,
@@ -205,7 +215,7 @@ def runs(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     """List the runs of the workspace, the newest first."""
     from studio.cli.follow import show_runs
 
-    show_runs(_workspace(context, workspace))
+    show_runs(_reading(context, workspace))
 
 
 @app.command()
@@ -223,39 +233,38 @@ def fetch(
 @app.command()
 def export(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="Name of a run; see `studio runs`.")],
+    run: Annotated[str, typer.Argument(help="A run or its name; `studio runs` lists them.")],
     kind: Annotated[str, typer.Option("--kind", help="adapter, merged or bundle.")] = "bundle",
-    out: Annotated[Path | None, typer.Option("--out", help="Copy the file here.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Copy the file here: a folder that is there, or a file in one.", show_default=False),
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a tuned model as one zip, checked against the app's own answers."""
-    from studio.cli.follow import export_with_progress
-    from studio.runs.folder import RunFolder
+    from studio.cli.follow import export_with_progress, find_run
 
-    folder = RunFolder.open(_workspace(context, workspace), run)
-    typer.echo(str(export_with_progress(folder, kind, out)))
+    typer.echo(str(export_with_progress(find_run(_reading(context, workspace), run), kind, out)))
 
 
 @app.command()
+@with_answer_flags
 def chat(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="Name of a run; see `studio runs`.")],
+    run: Annotated[str, typer.Argument(help="A run or its name; `studio runs` lists them.")],
     workspace: WorkspaceOption = None,
     prompt: Annotated[list[str] | None, typer.Option("--prompt", help="Ask this and end; may be repeated.")] = None,
-    max_new_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.", min=1)] = 128,
-    temperature: Annotated[float, typer.Option(help="0 always takes the likeliest word.", min=0, max=5)] = 0.7,
-    top_p: Annotated[
-        float, typer.Option(help="Choose among the likeliest words of this total probability.", min=0, max=1)
-    ] = 0.9,
-    seed: Annotated[int, typer.Option(help="The same number gives the same answers.")] = 42,
+    *,
+    settings: dict[str, dict[str, Any]],
 ) -> None:
     """Ask base and tuned model the same, side by side. An empty line ends it."""
-    from studio.cli.follow import converse
-    from studio.runs.folder import RunFolder
+    from studio.cli.follow import converse, find_run
 
-    folder = RunFolder.open(_workspace(context, workspace), run)
-    sampling = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
-    converse(folder, iter(prompt) if prompt else _typed(), sampling)
+    try:
+        sampling = AnswerOptions.model_validate(settings.get("answers", {})).model_dump()
+    except ValidationError as error:
+        raise RecipeError(told(problems_of(error, AnswerOptions, "answers"))) from None
+    converse(find_run(_reading(context, workspace), run), iter(prompt) if prompt else _typed(), sampling)
 
 
 @app.command()
@@ -272,6 +281,11 @@ def demo(
 
 def _workspace(context: typer.Context, chosen: Path | None) -> Workspace:
     return Workspace.open(chosen or context.obj)
+
+
+def _reading(context: typer.Context, chosen: Path | None) -> Workspace:
+    """The workspace for a command that only reads: a mistyped folder is told and not made."""
+    return Workspace.look(chosen or context.obj)
 
 
 def _typed() -> Iterator[str]:

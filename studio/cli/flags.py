@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 
+from studio.core.answers import AnswerOptions
 from studio.core.errors import FieldProblem
 from studio.core.options import OptionInfo, Options, describe
 from studio.core.recipe import SECTIONS
 
 _TYPES: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "choice": str, "list": list[str]}
-PANELS = {"method": "Method", "training": "Training", "data": "Data", "data.split": "Split"}
+PANELS = {"method": "Method", "training": "Training", "data": "Data", "data.split": "Split", "answers": "Answers"}
 """The heading under which a section's settings stand in the help."""
+ANSWERS: dict[str, type[Options]] = {"answers": AnswerOptions}
 
 
 def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Add one flag per setting of a recipe to ``command``; see :func:`_with_flags`."""
+    return _with_flags(command, SECTIONS)
+
+
+def with_answer_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for how answers are drawn, as the section ``answers``."""
+    return _with_flags(command, ANSWERS)
+
+
+def _with_flags(command: Callable[..., None], sections: Mapping[str, type[Options]]) -> Callable[..., None]:
     """Add one flag per setting to ``command``, whose last parameter ``settings`` receives those that were given as
     ``{"training": {"learning_rate": 1e-4}, …}``."""
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
-    flags = [(section, info) for section, model in SECTIONS.items() for info in _shown(model)]
+    flags = [(section, info) for section, model in sections.items() for info in _shown(model)]
     names = {_parameter(section, info): (section, info.name) for section, info in flags}
 
     def wrapped(**given: Any) -> None:
@@ -48,7 +60,7 @@ def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
 def flag(field: str) -> str:
     """The flag of a dotted field: ``training.learning_rate`` → ``--learning-rate``."""
     section, _, name = field.rpartition(".")
-    for known, model in SECTIONS.items():
+    for known, model in {**SECTIONS, **ANSWERS}.items():
         if known == section:
             for info in describe(model):
                 if info.name == name:

@@ -79,14 +79,37 @@ def show_runs(workspace: Workspace) -> None:
     if not listed:
         console.print(f"There are no runs yet in {escape(str(workspace.root))}. `studio demo` makes one.")
         return
-    table = Table("run", "state", "step", "started", "", box=None, header_style="dim", pad_edge=False)
+    names = {run.id: run.name() for run in listed}
+    named = any(name != run_id for run_id, name in names.items())
+    columns = ["run", *(["name"] if named else []), "state", "step", "started", ""]
+    table = Table(*columns, box=None, header_style="dim", pad_edge=False)
     for run in listed:
         state = run.state()
         begun = state.started or state.created
         when = datetime.fromtimestamp(begun).strftime("%Y-%m-%d %H:%M") if begun else ""
         step = f"{state.step}/{state.total_steps}" if state.total_steps else ""
-        table.add_row(run.id, state.state, step, when, escape(state.message[:80]))
+        name = [escape(names[run.id]) if names[run.id] != run.id else ""] if named else []
+        table.add_row(run.id, *name, state.state, step, when, escape(state.message[:80]))
     console.print(table)
+
+
+def find_run(workspace: Workspace, wanted: str) -> RunFolder:
+    """A run by its id, or by the name it has on the screen when no other has it.
+
+    Raises:
+        RunError: there is none, or several have this name.
+    """
+    listed = list_runs(workspace)
+    found = [run for run in listed if run.id == wanted]
+    found = found or [run for run in listed if run.name().casefold() == wanted.casefold()]
+    if not found:
+        raise RunError(
+            "There is no such run", f"“{wanted[:80]}” is not in {workspace.root}.", "`studio runs` lists them."
+        )
+    if len(found) > 1:
+        ids = ", ".join(run.id for run in found)
+        raise RunError("Several runs have this name", f"“{wanted[:80]}” is {ids}.", "Choose one of these.")
+    return found[0]
 
 
 def follow(run: RunFolder, launcher: Launcher) -> None:
@@ -161,8 +184,14 @@ def _interval(value: dict[str, Any] | None) -> str:
 def export_with_progress(run: RunFolder, kind: str, out: Path | None = None) -> Path:
     """
     Raises:
-        ExportError: the kind is not offered, or the file did not pass its check.
+        ExportError: the kind is not offered, the file did not pass its check, or it cannot be put at ``out``.
     """
+    if out and not out.is_dir() and not out.parent.is_dir():
+        raise ExportError(
+            "There is no folder for the file",
+            f"{out.parent} is not a folder.",
+            "Make it first, or choose another --out.",
+        )
     start_export(run, kind)
     with Progress(TextColumn("{task.description}"), BarColumn(), console=Console(stderr=True)) as progress:
         bar = progress.add_task("exporting", total=1.0)
@@ -179,7 +208,12 @@ def export_with_progress(run: RunFolder, kind: str, out: Path | None = None) -> 
     path = Path(state["path"])
     if out:
         out = out / path.name if out.is_dir() else out
-        shutil.copyfile(path, out)
+        try:
+            shutil.copyfile(path, out)
+        except OSError as error:
+            raise ExportError(
+                "The file could not be copied", f"{out}: {error.strerror or error}.", f"It is ready at {path}."
+            ) from None
         return out
     return path
 

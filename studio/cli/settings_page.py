@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from studio.cli.flags import PANELS, flag
 from studio.core.assets import assets_dir
-from studio.core.options import OptionInfo, describe
+from studio.core.options import OptionInfo, bounds_in_words, describe
 from studio.core.recipe import SECTIONS
 
 PAGE = assets_dir() / "help" / "settings.md"
@@ -49,7 +49,7 @@ def _values(info: OptionInfo) -> str:
     if info.kind == "str":
         return "text"
     unit = f" {info.unit}" if info.unit else ""
-    return f"{_number(info.minimum)} to {_number(info.maximum)}{unit}"
+    return f"{bounds_in_words(_number(info.minimum), _number(info.maximum), info)}{unit}"
 
 
 def _default(info: OptionInfo) -> str:

@@ -81,6 +81,10 @@ class OptionInfo:
     scale: str
     minimum: float | None
     maximum: float | None
+    above: bool
+    """Values must be more than ``minimum``; it is not one of them."""
+    below: bool
+    """Values must be less than ``maximum``."""
     choices: tuple[str, ...]
     labels: dict[str, str]
 
@@ -112,11 +116,20 @@ def describe(model: type[Options]) -> list[OptionInfo]:
                 scale=str(extra["scale"]),
                 minimum=getattr(lower, "ge", getattr(lower, "gt", None)),
                 maximum=getattr(upper, "le", getattr(upper, "lt", None)),
+                above=hasattr(lower, "gt"),
+                below=hasattr(upper, "lt"),
                 choices=choices,
                 labels=dict(extra["labels"]),  # type: ignore[arg-type]
             )
         )
     return described
+
+
+def bounds_in_words(low: str, high: str, info: OptionInfo) -> str:
+    """``1 to 512``; ``more than 0, up to 1`` where a bound itself is refused."""
+    if not (info.above or info.below):
+        return f"{low} to {high}"
+    return f"{'more than' if info.above else 'from'} {low}, {'less than' if info.below else 'up to'} {high}"
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[FieldProblem]:

@@ -33,7 +33,7 @@ class Workspace:
         Raises:
             StudioError: the folder cannot be made or written.
         """
-        workspace = cls(Path(root).expanduser().resolve() if root else default_workspace().resolve())
+        workspace = cls(_folder(root))
         try:
             for folder in (workspace.runs_dir, workspace.cache_dir, workspace.models_dir):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,22 @@ class Workspace:
                 f"{workspace.root} cannot be written ({error.strerror or error}).",
                 "Choose another folder with --workspace.",
             ) from None
+        return workspace
+
+    @classmethod
+    def look(cls, root: Path | str | None = None) -> Workspace:
+        """For those who only read: nothing is made. The default workspace may not be there yet.
+
+        Raises:
+            StudioError: ``root`` was given and is no folder.
+        """
+        workspace = cls(_folder(root))
+        if root and not workspace.root.is_dir():
+            raise StudioError(
+                "There is no such workspace",
+                f"{workspace.root} is not a folder.",
+                "Choose another one with --workspace.",
+            )
         return workspace
 
     @classmethod
@@ -77,7 +93,7 @@ class Workspace:
             raise RunError(
                 "There is no such run",
                 f"“{run_id[:80]}” is not the name of a run.",
-                "Choose one from the list on the left.",
+                "Choose one from the list of runs.",
             )
         return self.runs_dir / run_id
 
@@ -93,6 +109,10 @@ class Workspace:
                 number += 1
                 continue
             return path
+
+
+def _folder(root: Path | str | None) -> Path:
+    return Path(root).expanduser().resolve() if root else default_workspace().resolve()
 
 
 def slug(text: str) -> str:

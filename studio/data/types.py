@@ -141,10 +141,12 @@ class CheckContext:
     Attributes:
         token_lengths: One length in tokens per example, or None while the base's tokenizer is not on this machine.
         max_length: Where the run will cut rows, in tokens, or None.
+        context: The most tokens that the base reads, or None.
     """
 
     token_lengths: Sequence[int] | None = None
     max_length: int | None = None
+    context: int | None = None
 
 
 @dataclass(frozen=True)

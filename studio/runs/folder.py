@@ -6,6 +6,7 @@ then on; only when the worker is gone may the app write again. Readers keep a by
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import threading
@@ -54,13 +55,27 @@ class RunFolder:
         path = workspace.run_dir(run_id)
         if not path.is_dir():
             raise RunError(
-                "There is no such run", f"“{run_id}” is not in this workspace.", "Choose one from the list on the left."
+                "There is no such run", f"“{run_id}” is not in this workspace.", "Choose one from the list of runs."
             )
         return cls(path)
 
     @property
     def id(self) -> str:
         return self.path.name
+
+    def name(self) -> str:
+        """What the person calls it; its id while it has no name. Only the ``name:`` line of the recipe is read."""
+        try:
+            with self.recipe_path.open(encoding="utf-8") as file:
+                for line in list(file)[:3]:
+                    if line.startswith("name:"):
+                        raw = line.partition(":")[2].strip()
+                        if raw.startswith('"'):
+                            return str(json.loads(raw))
+                        return raw[1:-1].replace("''", "'") if raw.startswith("'") else raw or self.id
+        except (OSError, ValueError):
+            pass
+        return self.id
 
     @property
     def recipe_path(self) -> Path:
@@ -115,7 +130,7 @@ class RunFolder:
         thread_lock, file_lock = _locks_of(self.path)
         with thread_lock:
             if not self.path.is_dir():
-                raise RunError("This run is gone", f"“{self.id}” has been deleted.", "Choose another one on the left.")
+                raise RunError("This run is gone", f"“{self.id}” has been deleted.", "Choose another one.")
             try:
                 file_lock.acquire(timeout=LOCK_TIMEOUT_S)
             except Timeout:

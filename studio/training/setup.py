@@ -31,7 +31,9 @@ def prepare_process(seed: int) -> None:
         torch.set_num_threads(detect().cpu_cores)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"(torch|transformers|peft|accelerate)\b")
+    # What libraries tell their programmers is not for the person who reads the log.
+    for kind in (UserWarning, FutureWarning, DeprecationWarning):
+        warnings.filterwarnings("ignore", category=kind, module=r"(torch|transformers|peft|accelerate)\b")
     transformers.set_seed(seed)
 
 

@@ -21,11 +21,15 @@ def too_long(examples: Sequence[Example], context: CheckContext) -> Finding | No
         return None
     share = len(found) / len(examples)
     lost = sum(length - limit for length, _ in found) / max(1, sum(lengths))
+    if context.context is not None and limit >= context.context:
+        advice = "This base reads no more: shorten these rows, or choose a base with a longer context."
+    else:
+        advice = "A larger longest row keeps more and needs more memory and time."
     return finding(
         "too_long",
         "caution" if share > 0.02 else "note",
         f"{plural(len(found), 'row is', 'rows are')} longer than {limit:,} tokens ({share:.1%})",
-        f"Their ends are cut off: {lost:.1%} of all text. A larger longest row keeps more and needs more memory and time.",
+        f"Their ends are cut off: {lost:.1%} of all text. {advice}",
         (e["row"] for _, e in found),
         (f"{length:,} tokens: {excerpt(prompt_of(e), 80)}" for length, e in sorted(found, key=lambda f: -f[0])),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from studio.core.options import OptionInfo
+from studio.core.options import OptionInfo, bounds_in_words
 from studio.ui.views.quantities import short
 
 _EDGE = re.compile(r"__+|(?<!\w)_|_(?!\w)", re.ASCII)
@@ -59,14 +59,14 @@ def plain(text: str) -> str:
 
 
 def limits(info: OptionInfo) -> str:
-    """``1 to 512 tokens``."""
+    """``1 to 512 tokens``; ``more than 0, up to 1`` where 0 is refused."""
     if info.kind not in {"int", "float"}:
         return ""
     unit = f" {info.unit}" if info.unit else ""
     low, high = info.minimum, info.maximum
     if low is None or high is None or high >= 2**31 - 1:
         return info.unit
-    return f"{short(low)} to {short(high)}{unit}"
+    return f"{bounds_in_words(short(low), short(high), info)}{unit}"
 
 
 def placeholder(info: OptionInfo, computed: Any) -> str:

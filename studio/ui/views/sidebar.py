@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ class RunList:
     def _read(self, path: Path) -> RunEntry:
         run = RunFolder(path)
         state = run.state()
-        return RunEntry(run.id, _name(run), state.state, state.created, self._losses(run))
+        return RunEntry(run.id, run.name(), state.state, state.created, self._losses(run))
 
     def _losses(self, run: RunFolder) -> tuple[float, ...]:
         offset, losses = self._curves.get(run.id, (0, []))
@@ -85,21 +84,6 @@ class RunList:
             losses = thin(losses, 2 * POINTS)
         self._curves[run.id] = (offset, losses)
         return tuple(thin(losses, POINTS))
-
-
-def _name(run: RunFolder) -> str:
-    """The run's name without reading the whole recipe: its ``name:`` line."""
-    try:
-        with run.recipe_path.open(encoding="utf-8") as file:
-            for line in list(file)[:3]:
-                if line.startswith("name:"):
-                    raw = line.partition(":")[2].strip()
-                    if raw.startswith('"'):
-                        return str(json.loads(raw))
-                    return raw[1:-1].replace("''", "'") if raw.startswith("'") else raw or run.id
-    except (OSError, ValueError):
-        pass
-    return run.id
 
 
 def _stamp(path: Path) -> float:

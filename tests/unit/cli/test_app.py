@@ -118,3 +118,10 @@ def test_a_full_disk_is_told_in_one_line(tmp_path):
     assert "The disk is full" in done.stderr
     assert "Traceback" not in done.stderr
     assert list((workspace / "runs").iterdir()) == []
+
+
+def test_the_port_can_be_set_where_no_flag_is_given(monkeypatch):
+    opened = []
+    monkeypatch.setattr("studio.cli.app._serve", lambda *arguments: opened.append(arguments[2]))
+    assert CliRunner().invoke(app, [], env={"TAILOR_PORT": "8123"}).exit_code == 0
+    assert opened == [8123]

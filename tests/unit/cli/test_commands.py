@@ -125,8 +125,9 @@ def test_runs_lists_each_run_with_its_state_the_newest_first(studio, tuned, tmp_
     older = RunFolder.create(workspace, "older")
     older.change_state(state="failed", message="No [bold]memory[/].", created=tuned.state().created - 1000)
     header, *lines = studio("runs", "--workspace", workspace.root).out.splitlines()
-    assert header.split() == ["run", "state", "step", "started"]
-    assert [line.split()[:2] for line in lines] == [[tuned.id, "finished"], [older.id, "failed"]]
+    assert header.split() == ["run", "name", "state", "step", "started"]
+    assert lines[0].split()[:3] == [tuned.id, "run", "finished"]
+    assert lines[1].split()[:2] == [older.id, "failed"], "a name is shown where there is one"
     assert "40/40" in lines[0]
     assert "No [bold]memory[/]." in lines[1], "what a run says is no markup"
 
@@ -190,6 +191,37 @@ def test_train_tells_a_run_that_went_wrong(studio, rows, trained, tmp_path, end,
     assert len(list((tmp_path / "w" / "runs").iterdir())) == 1, "what happened stays to be looked at"
 
 
+def test_a_mistyped_workspace_is_told_and_not_made(studio, tuned, tmp_path):
+    for command in (["runs"], ["chat", tuned.id], ["export", tuned.id]):
+        done = studio(*command, "--workspace", tmp_path / "typo")
+        assert done.code == 2
+        assert "There is no such workspace" in done.err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_run_that_is_not_there_leads_to_the_list_that_a_terminal_has(studio, tuned, tmp_path):
+    for command, wanted in (("chat", "nope"), ("export", "../nope")):
+        done = studio(command, wanted, "--workspace", tmp_path / "w")
+        assert done.code == 2
+        assert "`studio runs` lists them" in done.err
+        assert "on the left" not in done.err
+
+
+def test_a_run_is_known_by_its_name_too_while_no_other_has_it(studio, tuned, exported, tmp_path):
+    workspace = Workspace.open(tmp_path / "w")
+    Recipe(task="chat", name=tuned.id).save(tuned.recipe_path)
+    assert " name " not in studio("runs", "--workspace", workspace.root).out.splitlines()[0]
+    Recipe(task="chat", name="My lamps").save(tuned.recipe_path)
+    assert "My lamps" in studio("runs", "--workspace", workspace.root).out
+    assert studio("export", "my lamps", "--workspace", workspace.root).code == 0
+    other = RunFolder.create(workspace, "lamps")
+    Recipe(task="chat", name="My lamps").save(other.recipe_path)
+    done = studio("export", "My lamps", "--workspace", workspace.root)
+    assert done.code == 2
+    assert tuned.id in done.err
+    assert other.id in done.err
+
+
 # -- export ------------------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +252,25 @@ def test_export_copies_the_file_to_where_it_is_wanted(studio, tuned, exported, t
     written = tmp_path / "folder" / "lamps-bundle.zip" if to == "folder" else tmp_path / to
     assert done.out.strip() == str(written)
     assert written.read_bytes() == b"zip"
+
+
+def test_a_place_that_is_not_there_is_told_before_the_export_is_made(studio, tuned, exported, tmp_path):
+    to = tmp_path / "missing" / "folder" / "x.zip"
+    done = studio("export", tuned.id, "--out", to, "--workspace", tmp_path / "w")
+    assert done.code == 2
+    assert f"{to.parent} is not a folder" in done.err
+    assert exported[1] == []
+
+
+def test_a_file_that_cannot_be_copied_is_told_with_where_it_is(studio, tuned, exported, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(follow.shutil, "copyfile", full)
+    done = studio("export", tuned.id, "--out", tmp_path / "x.zip", "--workspace", tmp_path / "w")
+    assert done.code == 2
+    assert "No space left on device" in done.err
+    assert "lamps-bundle.zip" in done.err
 
 
 def test_an_export_that_fails_its_check_is_told(studio, tuned, exported, tmp_path):
@@ -279,6 +330,15 @@ def test_chat_asks_both_models_what_is_typed_until_an_empty_line(studio, tuned, 
     for words in ("I am [bold]base[/]", "Ahoy there", "adapter off", "adapter lamps"):
         assert words in done.out
     assert FakePlayground.closed == 1
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--temperature", "3"), ("--top-p", "0"), ("--max-new-tokens", "5000")])
+def test_chat_takes_what_the_screen_takes(studio, tuned, tmp_path, flag, value):
+    FakePlayground.asked.clear()
+    done = studio("chat", tuned.id, "--workspace", tmp_path / "w", "--prompt", "One?", flag, value)
+    assert done.code == 2
+    assert flag in done.err
+    assert FakePlayground.asked == []
 
 
 def test_chat_asks_given_prompts_and_ends(studio, tuned, tmp_path):

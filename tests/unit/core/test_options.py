@@ -17,6 +17,7 @@ def test_a_setting_is_described_from_its_declaration():
     length, weight = describe(Cloth)
     assert (length.kind, length.default, length.minimum, length.maximum, length.unit) == ("int", 3, 1, 9, "m")
     assert (weight.kind, weight.optional, weight.default, weight.minimum) == ("float", True, None, 0)
+    assert (length.above, weight.above, weight.below) == (False, True, False)
 
 
 def test_fields_without_a_declaration_are_not_shown():

@@ -27,6 +27,15 @@ def test_a_workspace_that_cannot_be_made_says_so(tmp_path):
         Workspace.open(tmp_path / "file" / "below")
 
 
+def test_who_only_reads_makes_no_folder(tmp_path, monkeypatch):
+    with pytest.raises(StudioError, match="is not a folder"):
+        Workspace.look(tmp_path / "typo")
+    monkeypatch.setenv("TAILOR_WORKSPACE", str(tmp_path / "later"))
+    assert Workspace.look().root == tmp_path / "later"
+    assert Workspace.look(tmp_path).root == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

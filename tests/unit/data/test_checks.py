@@ -24,6 +24,7 @@ SEVERITY = {"stop": 0, "caution": 1, "note": 2}
 class Context:
     token_lengths: list[int] | None = None
     max_length: int | None = None
+    context: int | None = None
 
 
 def good(count: int = 60) -> list[Example]:
@@ -120,6 +121,17 @@ def test_too_long_tells_the_share() -> None:
     assert finding.examples[0].startswith("90 tokens")
     assert "too_long" not in chat(good(), token_lengths=[10] * 60, max_length=64)
     assert "too_long" not in chat(good(), token_lengths=[99] * 3, max_length=64)
+
+
+def test_too_long_offers_no_length_that_the_base_cannot_read() -> None:
+    lengths = [10] * 57 + [90, 80, 70]
+    assert (
+        "A larger longest row"
+        in chat(good(), token_lengths=lengths, max_length=64, context=128)["too_long"].explanation
+    )
+    told = chat(good(), token_lengths=lengths, max_length=64, context=64)["too_long"].explanation
+    assert "larger longest row" not in told
+    assert "reads no more" in told
 
 
 def test_labels_out_of_balance_rare_or_alone() -> None:
