@@ -21,6 +21,7 @@ GROUPS = ("Method", "Steps", "Adapter", "Regularisation", "Memory", "Evaluation"
 """The order of headings; a new one comes after these by itself."""
 AUTO = ""
 """What a dropdown holds while its value is computed."""
+SLIDER_STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,9 @@ def make_input(field: FormField) -> Any:
             return gr.Dropdown(choices=choices(info, None), value=to_input(info, info.default), **common)
         case "slider":
             low, high = info.minimum or 0.0, info.maximum or 1.0  # both are given, or it would be typed
-            return gr.Slider(low, high, value=info.default, step=0.01, buttons=[], **common)
+            low += SLIDER_STEP * info.above
+            high -= SLIDER_STEP * info.below
+            return gr.Slider(low, high, value=info.default, step=SLIDER_STEP, buttons=[], **common)
         case "lines":
             return gr.Textbox(value="", lines=3, placeholder="One a line", **common)
     # Numbers too: gr.Number turns an empty value into 0 when it is mounted, and empty means "computed" here.

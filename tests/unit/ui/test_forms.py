@@ -6,10 +6,11 @@ from typing import Literal
 import gradio as gr
 import pytest
 
+from studio.core.answers import AnswerOptions
 from studio.core.errors import FieldProblem
 from studio.core.options import Options, describe, option
 from studio.core.recipe import MethodOptions, Recipe, TrainingOptions
-from studio.ui.forms import SettingsForm, from_input, to_input
+from studio.ui.forms import FormField, SettingsForm, from_input, make_input, to_input
 from studio.ui.views.fields import field_note, plain, widget_kind
 
 
@@ -130,6 +131,16 @@ def test_all_problems_stand_at_their_fields_and_the_rest_is_told_elsewhere(form:
 def test_help_term_range_and_unit_are_in_the_small_print() -> None:
     note = field_note(info("whole"))
     assert note == "A number. · *whole number* · 1 to 64 rows"
+
+
+def test_a_bound_that_is_refused_is_not_told_or_offered_as_a_value() -> None:
+    known = {field.name: field for field in describe(TrainingOptions)}
+    assert "more than 0, up to 1" in field_note(known["learning_rate"])
+    assert "more than 0, up to 1,000" in field_note(known["epochs"])
+    top_p = next(field for field in describe(AnswerOptions) if field.name == "top_p")
+    with gr.Blocks():
+        slider = make_input(FormField("answers", top_p))
+    assert slider.minimum > 0
 
 
 # What gradio 6.31 looks for in the small print of a field, after it has escaped all HTML.
