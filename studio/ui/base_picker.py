@@ -61,15 +61,22 @@ class BasePicker:
         """One update per component of :attr:`looking`, for a run that has just been opened."""
         return [gr.update(value="", visible=is_open), gr.update(value=False, visible=is_open)]
 
-    def shown(self, snapshot: Snapshot, typed: str, show_all: bool) -> Safe:
-        """The cards: those that match what was typed, the best first, and the chosen one in any case."""
+    def shown(self, snapshot: Snapshot, typed: str, show_all: bool, wrong: int = 0) -> Safe:
+        """The cards: those that match what was typed, the best first, and the chosen one in any case.
+
+        Args:
+            wrong: How many settings must be mended before the run can start.
+        """
         from studio.models.catalogue import find, suggested
+        from studio.models.cautions import speaks
         from studio.models.fetch import is_local
         from studio.tasks import base as tasks
 
         workspace, chosen = self.studio.workspace, snapshot.recipe.base.id
-        offers = suggested(tasks.get(snapshot.recipe.task).bases, hardware.detect())
-        best = offers[0][0].id if offers and offers[0][1] != "won't fit" else ""
+        language = snapshot.language
+        offers = suggested(tasks.get(snapshot.recipe.task).bases, hardware.detect(), language=language)
+        suits = offers and offers[0][1] != "won't fit" and speaks(offers[0][0], language) is not False
+        best = offers[0][0].id if suits else ""
         if all(card.id != chosen for card, _, _ in offers):
             try:
                 verdict = snapshot.estimate.verdict if snapshot.estimate else "fits"
@@ -82,7 +89,9 @@ class BasePicker:
         if not (typed or show_all):
             found = found[:FIRST] + [offer for offer in found[FIRST:] if offer[0].id == chosen]
         local = {card.id for card, _, _ in found if is_local(card, workspace)}
-        return words.cards(found, chosen, suggested=best, estimate=snapshot.estimate, local=local)
+        return words.cards(
+            found, chosen, suggested=best, estimate=snapshot.estimate, local=local, language=language, wrong=wrong
+        )
 
 
 def picked(event: gr.EventData) -> str:

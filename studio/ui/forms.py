@@ -99,16 +99,20 @@ class SettingsForm:
             collected.setdefault(field.section, {})[field.info.name] = from_input(field.info, value)
         return collected
 
-    def filled(self, recipe: Any, resolved: Any | None, problems: Sequence[FieldProblem] = ()) -> list[Any]:
+    def filled(
+        self, recipe: Any, resolved: Any | None, problems: Sequence[FieldProblem] = (), cautions: Sequence[FieldProblem] = ()
+    ) -> list[Any]:  # fmt: skip
         """One update per component, value included: for a run that has just been opened."""
         return [
-            gr.update(value=to_input(field.info, value_at(recipe, field.path)), **self._shown(field, recipe, resolved, problems))
+            gr.update(value=to_input(field.info, value_at(recipe, field.path)), **self._shown(field, recipe, resolved, problems, cautions))
             for field in self._drawn
         ]  # fmt: skip
 
-    def marked(self, recipe: Any, resolved: Any | None, problems: Sequence[FieldProblem] = ()) -> list[Any]:
+    def marked(
+        self, recipe: Any, resolved: Any | None, problems: Sequence[FieldProblem] = (), cautions: Sequence[FieldProblem] = ()
+    ) -> list[Any]:  # fmt: skip
         """One update per component that leaves what was typed alone: placeholders, reasons and problems only."""
-        return [gr.update(**self._shown(field, recipe, resolved, problems)) for field in self._drawn]
+        return [gr.update(**self._shown(field, recipe, resolved, problems, cautions)) for field in self._drawn]
 
     def elsewhere(self, problems: Sequence[FieldProblem]) -> list[FieldProblem]:
         """The problems that belong to no input of this form."""
@@ -116,17 +120,20 @@ class SettingsForm:
         return [problem for problem in problems if problem.field not in paths]
 
     def _shown(
-        self, field: FormField, recipe: Any, resolved: Any | None, problems: Sequence[FieldProblem]
-    ) -> dict[str, Any]:
+        self, field: FormField, recipe: Any, resolved: Any | None, problems: Sequence[FieldProblem],
+        cautions: Sequence[FieldProblem],
+    ) -> dict[str, Any]:  # fmt: skip
         chosen = value_at(recipe, field.path)
         computed = value_at(resolved, field.path) if resolved is not None else None
         reason = resolved.reasons.get(field.path, "") if resolved is not None else ""
         problem = " ".join(p.message for p in problems if p.field == field.path)
+        caution = "" if problem else " ".join(c.message for c in cautions if c.field == field.path)
+        look = ["ts-field-wrong"] if problem else ["ts-field-caution"] if caution else []
         shown: dict[str, Any] = {
             "info": field_note(
-                field.info, reason if is_computed(field.info, chosen) and computed is not None else "", problem
+                field.info, reason if is_computed(field.info, chosen) and computed is not None else "", problem, caution
             ),
-            "elem_classes": ["ts-field", "ts-field-wrong"] if problem else ["ts-field"],
+            "elem_classes": ["ts-field", *look],
         }
         if widget_kind(field.info) in {"number", "text"}:
             shown["placeholder"] = placeholder(field.info, computed)

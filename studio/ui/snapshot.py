@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, get_args
 
 from studio.core.errors import FieldProblem, ModelError, RecipeError, StudioError
 from studio.core.recipe import Preset, Recipe
+from studio.data.profile import spread
+from studio.data.stats import language
+from studio.models.cautions import cautions
 from studio.models.types import Estimate
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ class Snapshot:
     """Everything the screen shows of one draft, computed together.
 
     ``resolved`` and ``estimate`` are None where a problem keeps them from being computed; ``presets`` holds what each
-    preset would need.
+    preset would need. ``cautions`` stop nobody, ``problems`` do. ``language`` is that of the rows, "" when not known.
     """
 
     recipe: Recipe
@@ -32,6 +35,8 @@ class Snapshot:
     estimate: Estimate | None = None
     problems: list[FieldProblem] = field(default_factory=list)
     presets: dict[str, Estimate] = field(default_factory=dict)
+    cautions: list[FieldProblem] = field(default_factory=list)
+    language: str = ""
 
 
 def take(studio: StudioContext, run_id: str) -> Snapshot:
@@ -50,13 +55,21 @@ def _of(draft: Draft) -> Snapshot:
     is_open = draft.is_open
     made = Snapshot(draft.recipe() if is_open else draft.run.recipe(), is_open)
     try:
+        made.language = _language(draft)
         made.resolved = draft.resolved() if is_open else made.recipe
         made.estimate = draft.estimate(made.resolved)
         if is_open:
             made.problems = draft.problems()
+            made.cautions = cautions(made.resolved, draft.base(), draft.facts(), made.language)
             made.presets = {name: draft.estimate(recipe) for name, recipe in draft.presets().items() if name in PRESETS}
     except RecipeError as error:
         made.problems = list(error.problems)
     except StudioError as error:
         made.problems = [FieldProblem("base" if isinstance(error, ModelError) else "data", str(error))]
     return made
+
+
+def _language(draft: Draft) -> str:
+    """The language of what goes into the model, from a sample."""
+    task = draft.task
+    return language(task.group_key(example) for example in spread(draft.examples()))

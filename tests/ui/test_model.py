@@ -74,12 +74,13 @@ def test_every_problem_is_told_at_its_field_at_once_and_nothing_starts(page: Any
         ("method-rank", "too small"),
     ):
         assert said in page.inner_text(f"#ts-{field}")
-    page.click("#ts-start")
-    page.wait_for_selector(".toast-body")
-    told = page.inner_text(".toast-body >> nth=0")
-    assert "3 settings need a change" in told
-    assert "Times through your rows" in told
+    page.wait_for_selector("#ts-receipt >> text=mend 3 settings first")
+    told = page.inner_text("#ts-receipt")
+    assert "Marked above: Adapter size, Times through your rows, How big each step is." in told
     assert "training.epochs" not in told
+    assert "fits" not in told
+    assert "fits" not in page.inner_text(".ts-card.ts-picked")
+    assert page.is_disabled("#ts-start")
     assert app.state(run_id)["state"] == "draft"
     assert recipe(app, run_id).training.epochs is None
 
@@ -90,6 +91,39 @@ def test_every_problem_is_told_at_its_field_at_once_and_nothing_starts(page: Any
     assert recipe(app, run_id).training.epochs == 2
     assert recipe(app, run_id).method.rank == 8
     page.wait_for_selector("#ts-receipt >> text=in 2 passes")
+    page.wait_for_selector("#ts-start:not([disabled])")
+
+
+def test_a_setting_far_off_is_cautioned_at_its_field_and_may_start(page: Any, app: App, run_id: str) -> None:
+    open_model(page, app, run_id)
+    fill(page, "training-learning-rate", "1")
+    fill(page, "training-epochs", "0.001")
+    page.wait_for_selector("#ts-receipt >> text=1 in 0.001 passes")
+    assert "1,000 times the suggested" in page.inner_text("#ts-training-learning-rate")
+    assert "less than one step" in page.inner_text("#ts-training-epochs")
+    assert page.locator(".ts-field-caution").count() == 2
+    assert "Far from what is suggested: Times through your rows, How big each step is." in page.inner_text(
+        "#ts-receipt"
+    )
+    assert page.is_enabled("#ts-start")
+    page.click("#ts-preset-balanced")
+    page.wait_for_function("document.querySelectorAll('.ts-field-caution').length === 0")
+
+
+def test_arabic_rows_get_a_base_that_knows_arabic_first(page: Any, app: App) -> None:
+    rows = [
+        f'{{"question": "أين طردي رقم {i}؟ كان من المفترض أن يصل أمس", "answer": "سيصل طردك رقم {i} غدا صباحا"}}'
+        for i in range(20)
+    ]
+    draft = Draft.from_text(Workspace.open(app.workspace), "\n".join(rows))
+    open_model(page, app, draft.run.id)
+    first = page.locator("#ts-bases .ts-card").first.inner_text()
+    assert "SUGGESTED" in first.upper()
+    assert "Knows Arabic." in first
+    own = page.locator('.ts-card[data-base="seedling-5m"]')
+    assert own.get_attribute("aria-checked") == "true"
+    assert "English only; your rows are in Arabic." in own.inner_text()
+    assert "knows English only" in page.inner_text("#ts-receipt")
 
 
 def test_a_preset_takes_back_what_was_typed_and_a_reload_keeps_it(page: Any, app: App, run_id: str) -> None:

@@ -13,7 +13,7 @@ from studio.core.options import describe, problems_of
 from studio.core.recipe import SECTIONS, TrainingOptions
 from studio.ui import snapshot
 from studio.ui.base_picker import BasePicker, named, picked
-from studio.ui.components import html
+from studio.ui.components import heading, html
 from studio.ui.context import StudioContext
 from studio.ui.forms import SettingsForm
 from studio.ui.measuring import Measurements
@@ -45,11 +45,11 @@ class ModelStep:
 
     def _lay_out(self) -> None:
         self.round = html(visible="hidden")
-        html('<h2 class="ts-heading">Which model do you start from?<small>base model</small></h2>')
+        html(heading("Which model do you start from?", "base model"))
         self.started = html(elem_classes=["ts-started"], visible=False)
         self.copy = gr.Button("New run from this one", visible=False, size="sm", elem_id="ts-model-copy")
         self.picker = BasePicker(self.studio)
-        html(f'<h2 class="ts-heading">{PRESET_FIELD.title}?<small>{PRESET_FIELD.term}</small></h2>')
+        html(heading(f"{PRESET_FIELD.title}?", PRESET_FIELD.term))
         with gr.Row(elem_classes=["ts-presets"]):
             self.presets = {
                 name: gr.Button(PRESET_FIELD.labels.get(name, name), elem_id=f"ts-preset-{name}", min_width=180)
@@ -80,11 +80,13 @@ class ModelStep:
 
     def _wire(self) -> None:
         guarded, picker, looking = self.shell.guarded, self.picker, self.picker.looking
-        self.round.change(guarded(self._measured), [self.round, self.run_id, *looking], self.measured, **QUIET)
+        form = self.form.components
+        self.round.change(guarded(self._measured), [self.round, self.run_id, *looking, *form], self.measured, **QUIET)
         for typed in (picker.search.change, picker.all.input):
             typed(
-                guarded(self._cards_again), [self.run_id, *looking], [picker.cards], trigger_mode="always_last", **QUIET
-            )
+                guarded(self._cards_again), [self.run_id, *looking, *form], [picker.cards], trigger_mode="always_last",
+                **QUIET,
+            )  # fmt: skip
         picker.cards.select(guarded(self._pick), [self.run_id, *looking], self.changing, **QUIET)
         for event in (picker.use.click, picker.other.submit):
             event(guarded(self._use_other), [self.run_id, picker.other, *looking], self.changing, **QUIET)
@@ -113,11 +115,13 @@ class ModelStep:
         if now.open and now.estimate is not None and not now.estimate.measured and not measuring.why_not:
             measuring = self.measurements.want(run_id)
         shown = [*(problems or []), *(p for p in now.problems if p.field not in {q.field for q in problems or []})]
+        wrong = len({problem.field for problem in shown})
         form = self.form.filled if fill else self.form.marked
         unmeasured = measuring.going and not (now.estimate and now.estimate.measured)
         receipt = words.receipt(
             now.estimate, now.resolved, measuring=unmeasured, why_not=measuring.why_not,
-            problems=self.form.elsewhere(shown),
+            problems=self.form.elsewhere(shown), wrong=wrong, marked=self._titles(shown),
+            cautions=self.form.elsewhere(now.cautions), far=self._titles(now.cautions),
         )  # fmt: skip
         presets = [
             gr.update(
@@ -127,9 +131,9 @@ class ModelStep:
             )
             for name in PRESETS
         ]
-        cards = self.picker.shown(now, words_typed, show_all)
-        start = gr.update(interactive=now.open, visible=now.open)
-        fields = form(now.recipe, now.resolved, shown)
+        cards = self.picker.shown(now, words_typed, show_all, wrong)
+        start = gr.update(interactive=now.open and not wrong, visible=now.open)
+        fields = form(now.recipe, now.resolved, shown, now.cautions)
         for update in fields:
             update["interactive"] = now.open
         return [cards, *presets, *fields, receipt, start]
@@ -155,18 +159,21 @@ class ModelStep:
     def _round(self, run_id: str) -> str:
         return f"{run_id} {self.measurements.of(run_id).round}"
 
-    def _measured(self, measured: str, run_id: str | None, words_typed: str, show_all: bool) -> list[Any]:
+    def _measured(self, measured: str, run_id: str | None, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
         if not run_id or measured != self._round(run_id):
             return [gr.skip()] * len(self.measured)
-        cards, *rest = self._updates(run_id, words_typed, show_all, fill=False)
+        problems = self._unfit(run_id, values)
+        cards, *rest = self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
         return [cards, *rest[: len(PRESETS)], rest[-2]]
 
     # -- what the person does -----------------------------------------------------------------------------------------
 
-    def _cards_again(self, run_id: str | None, words_typed: str, show_all: bool) -> Any:
+    def _cards_again(self, run_id: str | None, words_typed: str, show_all: bool, *values: Any) -> Any:
         if not run_id:
             return gr.skip()
-        return self.picker.shown(snapshot.take(self.studio, run_id), words_typed, show_all)
+        now = snapshot.take(self.studio, run_id)
+        wrong = len({problem.field for problem in [*self._unfit(run_id, values), *now.problems]})
+        return self.picker.shown(now, words_typed, show_all, wrong)
 
     def _pick(self, run_id: str, words_typed: str, show_all: bool, event: gr.EventData) -> list[Any]:
         return self._choose(run_id, picked(event), words_typed, show_all)
@@ -210,6 +217,17 @@ class ModelStep:
                     problems += _problems(section, owner, {name: value})
         return problems
 
+    def _unfit(self, run_id: str, values: tuple[Any, ...]) -> list[FieldProblem]:
+        """What is wrong with values that stand in the form; nothing is put into the draft."""
+        recipe = self.studio.draft(run_id).recipe()
+        return [
+            problem
+            for section, fields in self.form.collect(values).items()
+            for name, value in fields.items()
+            if getattr(getattr(recipe, section), name) != value
+            for problem in _problems(section, getattr(recipe, section), {name: value})
+        ]
+
     def _check(self, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
         if not self.studio.draft(run_id).is_open:
             return [gr.skip()] * len(self.changing)
@@ -239,6 +257,11 @@ class ModelStep:
         titles = {field.path: field.info.title for field in self.form.fields}
         told = [f"{titles[p.field]}: {p.message}" if p.field in titles else p.message for p in problems]
         return StudioError(RecipeError(problems).title, " ".join(told), "Change what is marked, then start.")
+
+    def _titles(self, problems: list[FieldProblem]) -> list[str]:
+        """The fields at which problems stand, as a person sees them."""
+        wrong = {problem.field for problem in problems}
+        return [field.info.title for field in self.form.fields if field.path in wrong]
 
     def _copy(self, run_id: str) -> str:
         from studio.runs.draft import Draft

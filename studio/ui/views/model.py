@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from studio.core.errors import FieldProblem
 from studio.core.recipe import Recipe
+from studio.models.cautions import needed, speaks
 from studio.models.types import BaseCard, Estimate, Verdict
-from studio.ui.views.html import Safe, join, tag
+from studio.ui.views.html import Safe, join, plural, tag
 from studio.ui.views.quantities import duration, gigabytes, weights
 
 VERDICT_WORDS: dict[Verdict, tuple[str, str]] = {
@@ -40,29 +41,42 @@ def matching(offers: Sequence[Offer], words: str, fitting_only: bool = False) ->
 
 
 def cards(
-    offers: Sequence[Offer], chosen: str, *, suggested: str = "", estimate: Estimate | None = None, local: set[str] | None = None
+    offers: Sequence[Offer], chosen: str, *, suggested: str = "", estimate: Estimate | None = None,
+    local: set[str] | None = None, language: str = "", wrong: int = 0,
 ) -> Safe:  # fmt: skip
-    """The bases as a group of radio cards. ``local`` holds the ids whose weights are on this machine."""
+    """The bases as a group of radio cards.
+
+    Args:
+        local: The ids whose weights are on this machine.
+        language: Of the rows; "" when it is not known.
+        wrong: How many settings must be mended before the chosen base can be judged.
+    """
     if not offers:
         return tag("p", "No base of the catalogue matches. Type a folder or a Hub id below.", class_="ts-nothing")
     made = [
-        _card(card, verdict, reason, chosen, card.id == suggested, estimate, card.id in (local or set()))
+        _card(
+            card, verdict, reason, chosen, card.id == suggested, estimate, card.id in (local or set()), language, wrong
+        )
         for card, verdict, reason in offers
     ]
     return tag("div", join(*made), class_="ts-cards", role="radiogroup", aria_label="Base model")
 
 
 def _card(
-    card: BaseCard, verdict: Verdict, reason: str, chosen: str, suggested: bool, estimate: Estimate | None, local: bool
-) -> Safe:
+    card: BaseCard, verdict: Verdict, reason: str, chosen: str, suggested: bool, estimate: Estimate | None, local: bool,
+    language: str, wrong: int,
+) -> Safe:  # fmt: skip
     picked = card.id == chosen
     mine = estimate if picked else None
     level, words = VERDICT_WORDS[mine.verdict if mine else verdict]
     facts = [words]
-    if mine:
+    if picked and wrong:
+        level, facts = "stop", [mend_first(wrong)]
+    elif mine:
         if mine.seconds is not None:
             facts.append(duration(mine.seconds))
         facts.append(gigabytes(mine.memory_gib))
+    strange = _strange(card, language)
     marks = []
     if card.embedded:
         marks.append("comes with the studio")
@@ -79,6 +93,7 @@ def _card(
         tag("span", " · ".join([weights(card.parameters), card.licence]), class_="ts-card-facts"),
         tag("span", " · ".join(facts), class_=f"ts-verdict ts-{level}"),
         tag("span", card.good_for, class_="ts-card-good"),
+        tag("span", f"△ {strange}", class_="ts-card-caution ts-caution") if strange else None,
         tag("span", reason, class_="ts-card-reason") if suggested and reason else None,
         tag("span", " · ".join(marks), class_="ts-card-marks") if marks else None,
         type="button",
@@ -87,6 +102,14 @@ def _card(
         data_base=card.id,
         class_="ts-card ts-picked" if picked else "ts-card",
     )
+
+
+def _strange(card: BaseCard, language: str) -> str:
+    """The caution of :func:`studio.models.cautions.language_caution`, as short as a card needs it."""
+    if speaks(card, language) is not False:
+        return ""
+    rows = f"your rows are in {needed(language)}."
+    return f"English only; {rows}" if card.languages == ("English",) else f"Not named among its languages: {rows}"
 
 
 # -- presets and receipt ----------------------------------------------------------------------------------------------
@@ -105,8 +128,12 @@ def preset_label(title: str, estimate: Estimate | None, measuring: bool) -> str:
 
 
 def passes(estimate: Estimate) -> str:
-    number = round(estimate.passes, 1)
+    number = round(estimate.passes, 1) if estimate.passes >= 1 else float(f"{estimate.passes:.2g}")
     return f"{number:g} {'pass' if number == 1 else 'passes'}"
+
+
+def mend_first(wrong: int) -> str:
+    return f"✕ mend {plural(wrong, 'setting')} first"
 
 
 def time_words(estimate: Estimate, measuring: bool, why_not: str = "") -> str:
@@ -118,16 +145,27 @@ def time_words(estimate: Estimate, measuring: bool, why_not: str = "") -> str:
 
 
 def receipt(
-    estimate: Estimate | None, recipe: Recipe | None, *, measuring: bool = False, why_not: str = "", problems: Sequence[FieldProblem] = ()
+    estimate: Estimate | None, recipe: Recipe | None, *, measuring: bool = False, why_not: str = "",
+    problems: Sequence[FieldProblem] = (), wrong: int = 0, marked: Sequence[str] = (), cautions: Sequence[FieldProblem] = (),
+    far: Sequence[str] = (),
 ) -> Safe:  # fmt: skip
-    """What the run will need and leave, and whether it fits."""
-    wrong = (
-        tag("ul", join(*(tag("li", p.message) for p in problems)), class_="ts-receipt-problems") if problems else None
-    )
+    """What the run will need and leave, and whether it fits.
+
+    Args:
+        problems: Those that stand at no field of the form; told here.
+        wrong: How many settings must be mended before it can start.
+        marked: Titles of the fields at which the other problems stand; some may be folded away.
+        cautions: What to know before starting, though it may; those that stand at no field of the form.
+        far: Titles of the fields at which the other cautions stand.
+    """
+    lines = [problem.message for problem in problems]
+    if marked:
+        lines.append(f"Marked above: {', '.join(marked)}.")
+    told_here = tag("ul", join(*(tag("li", line) for line in lines)), class_="ts-receipt-problems") if lines else None
     if estimate is None or recipe is None:
         line = "Choose a base and the estimate appears here." if not problems else "One thing first:"
-        return tag("section", tag("p", line), wrong, class_="ts-receipt", aria_label="What this run needs")
-    level, words = VERDICT_WORDS[estimate.verdict]
+        return tag("section", tag("p", line), told_here, class_="ts-receipt", aria_label="What this run needs")
+    level, words = ("stop", mend_first(wrong)) if wrong else VERDICT_WORDS[estimate.verdict]
     kept = KEPT.get(recipe.method.kind or "", "the tuned model")
     rows = [
         ("Memory", f"{gigabytes(estimate.memory_gib)} of {gigabytes(estimate.available_gib)}"),
@@ -142,8 +180,14 @@ def receipt(
     if estimate.reasons:
         told = tag("ul", *(tag("li", reason) for reason in estimate.reasons))
         reasons = tag("details", tag("summary", "Where these come from"), told, class_="ts-receipt-reasons")
+    heard = [caution.message for caution in cautions]
+    if far and not wrong:
+        heard.append(f"Far from what is suggested: {', '.join(far)}.")
+    known = (
+        tag("ul", join(*(tag("li", f"△ {line}") for line in heard)), class_="ts-receipt-cautions") if heard else None
+    )
     return tag(
-        "section", verdict, tag("dl", join(*items)), reasons, wrong,
+        "section", verdict, tag("dl", join(*items)), reasons, told_here, known,
         class_="ts-receipt", aria_label="What this run needs",
     )  # fmt: skip
 

@@ -56,6 +56,16 @@ def test_a_chosen_base_that_is_no_longer_there_does_no_harm(picker: BasePicker, 
     assert len(ids(picker, chosen=str(tmp_path / "gone"))) == FIRST
 
 
+def test_the_suggestion_knows_the_language_of_the_rows_and_the_embedded_base_stays(picker: BasePicker) -> None:
+    markup = picker.shown(Snapshot(Recipe(), True, language="Arabic"), "", False)
+    first, *_, last = re.findall(r"<button.*?</button>", markup, re.DOTALL)
+    assert "Suggested" in first
+    assert "Knows Arabic." in first
+    assert f'data-base="{embedded().id}"' in last
+    assert "English only; your rows are in Arabic." in last
+    assert "Suggested" not in last
+
+
 @pytest.mark.parametrize(("data", "base"), [({"base": "gpt2"}, "gpt2"), ({}, ""), ({"base": None}, ""), ("odd", "")])
 def test_a_pick_is_the_id_on_the_card(data: Any, base: str) -> None:
     assert picked(SimpleNamespace(_data=data)) == base  # type: ignore[arg-type]

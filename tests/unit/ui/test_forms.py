@@ -128,6 +128,17 @@ def test_all_problems_stand_at_their_fields_and_the_rest_is_told_elsewhere(form:
     assert form.elsewhere(problems) == [problems[2]]
 
 
+def test_a_caution_stands_at_its_field_unless_a_problem_does(form: SettingsForm) -> None:
+    cautions = [FieldProblem("many.whole", "That is a lot."), FieldProblem("many.share", "That is a lot.")]
+    updates = form.marked(Holder(), None, [FieldProblem("many.share", "Odd.")], cautions)
+    marked = dict(zip([f.info.name for f in form.fields], updates, strict=True))
+    assert marked["whole"]["info"].startswith("**△ That is a lot.**")
+    assert marked["whole"]["elem_classes"] == ["ts-field", "ts-field-caution"]
+    assert marked["share"]["info"].startswith("**✕ Odd.**")
+    assert marked["share"]["elem_classes"] == ["ts-field", "ts-field-wrong"]
+    assert "△" not in marked["word"]["info"]
+
+
 def test_help_term_range_and_unit_are_in_the_small_print() -> None:
     note = field_note(info("whole"))
     assert note == "A number. · *whole number* · 1 to 64 rows"

@@ -49,6 +49,50 @@ def test_a_preset_says_what_it_costs() -> None:
     assert words.preset_label("Quick", None, False) == "Quick"
 
 
+def test_a_part_of_a_pass_is_never_no_pass() -> None:
+    assert words.passes(replace(ESTIMATE, passes=0.001)) == "0.001 passes"
+    assert words.passes(replace(ESTIMATE, passes=0.25)) == "0.25 passes"
+    assert words.passes(replace(ESTIMATE, passes=2.96)) == "3 passes"
+
+
+def test_nothing_fits_while_settings_are_wrong() -> None:
+    for wrong, said in ((1, "✕ mend 1 setting first"), (2, "✕ mend 2 settings first")):
+        markup = words.receipt(ESTIMATE, Recipe(), wrong=wrong)
+        assert said in markup
+        assert "fits" not in markup
+        card = words.cards([(CARD, "fits", "")], "tiny", estimate=ESTIMATE, wrong=wrong)
+        assert said in card
+        assert "fits" not in card
+
+
+def test_the_receipt_names_the_fields_that_are_marked_for_they_may_be_folded_away() -> None:
+    markup = words.receipt(ESTIMATE, Recipe(), wrong=2, marked=["Rank", "Times <through>"])
+    assert "Marked above: Rank, Times &lt;through&gt;." in markup
+
+
+def test_the_receipt_names_the_fields_that_are_far_off() -> None:
+    assert "△ Far from what is suggested: Rate, Passes." in words.receipt(ESTIMATE, Recipe(), far=["Rate", "Passes"])
+    assert "Far from" not in words.receipt(ESTIMATE, Recipe(), far=["Rate"], wrong=1)
+
+
+def test_a_caution_stands_in_the_receipt_beside_the_verdict() -> None:
+    markup = words.receipt(ESTIMATE, Recipe(), cautions=[FieldProblem("base.id", "English <only>.")])
+    assert "△ English &lt;only&gt;." in markup
+    assert "✓ fits" in markup
+
+
+def test_a_card_says_when_it_does_not_know_the_language_of_the_rows() -> None:
+    english, some = replace(CARD, languages=("English",)), replace(CARD, languages=("English", "German"))
+
+    def markup(card: BaseCard, language: str) -> str:
+        return words.cards([(card, "fits", "")], "", language=language)
+
+    assert "△ English only; your rows are in Arabic." in markup(english, "mostly Arabic")
+    assert "△ Not named among its languages: your rows are in Arabic." in markup(some, "Arabic")
+    for card, language in ((english, "English"), (english, ""), (some, "German"), (CARD, "Arabic")):
+        assert "△" not in markup(card, language)
+
+
 def test_the_receipt_holds_memory_time_disk_steps_passes_what_is_kept_and_the_verdict() -> None:
     recipe = Recipe()
     recipe.method.kind = "lora"
