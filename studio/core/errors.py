@@ -78,7 +78,7 @@ class RecipeError(StudioError):
 
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
         self.problems = tuple(problems)
-        count = len(self.problems)
+        count = len({problem.field for problem in self.problems})
         super().__init__(
             "One setting needs a change" if count == 1 else f"{count} settings need a change",
             " ".join(f"{p.field}: {p.message}" for p in self.problems),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio.core.errors import RecipeError
+from studio.core.errors import FieldProblem, RecipeError
 from studio.core.options import Options, describe, option
 from studio.core.recipe import SECTIONS, Recipe, TrainingOptions
 
@@ -65,3 +65,9 @@ def test_assignments_are_checked_too():
     options = TrainingOptions()
     with pytest.raises(ValueError, match="greater than"):
         options.epochs = -1
+
+
+def test_settings_are_counted_not_what_is_wrong_with_them():
+    one, other = FieldProblem("training.epochs", "Too large."), FieldProblem("method.rank", "Too small.")
+    assert RecipeError([one, FieldProblem(one.field, "Odd.")]).title == "One setting needs a change"
+    assert RecipeError([one, other]).title == "2 settings need a change"
