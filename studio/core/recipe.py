@@ -76,6 +76,11 @@ class DataOptions(Options):
     """Where the rows come from, what the columns mean, and what was mended."""
 
     sources: list[Source] = Field(default_factory=list)
+    first_row: Literal["names", "data"] | None = option(
+        None, title="What the first row holds", term="header",
+        help="For a CSV, TSV or Excel file: the names of the columns, or data like the rows under it. Found out when nobody says.",
+        group="Data", labels={"names": "The names of the columns", "data": "A row of data"},
+    )  # fmt: skip
     roles: dict[str, Any] = Field(default_factory=dict)
     system_prompt: str | None = option(
         None, title="Instruction before every conversation", term="system prompt",

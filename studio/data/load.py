@@ -21,6 +21,7 @@ from studio.core.errors import DataError
 from studio.data import names as known_names
 from studio.data.archives import unpack_gzip, unpack_zip
 from studio.data.columns import stack
+from studio.data.first_row import FirstRow
 from studio.data.formats import EXTENSIONS
 from studio.data.read_json import read_json
 from studio.data.read_sheets import is_workbook, read_parquet, read_workbook
@@ -32,7 +33,7 @@ from studio.data.types import FileInfo, Table
 MAX_FILE = 2 * 1024**3
 
 
-def load_files(paths: Sequence[Path], names: Sequence[str] | None = None) -> Table:
+def load_files(paths: Sequence[Path], names: Sequence[str] | None = None, first_row: FirstRow | None = None) -> Table:
     """Read one or several files into one table.
 
     Files with the same columns are put under each other. When at least two are called after different parts
@@ -41,6 +42,7 @@ def load_files(paths: Sequence[Path], names: Sequence[str] | None = None) -> Tab
     Args:
         paths: Where the files are.
         names: What the person called them (uploads get odd names on disk); the paths' names otherwise.
+        first_row: What the first row of a CSV, TSV or Excel sheet holds; found out when None.
 
     Raises:
         DataError: any file cannot be read, or the files do not belong together.
@@ -50,7 +52,7 @@ def load_files(paths: Sequence[Path], names: Sequence[str] | None = None) -> Tab
     titles = list(names) if names is not None else [Path(p).name for p in paths]
     read: list[tuple[FileInfo, Parsed]] = []
     for path, title in zip(paths, titles, strict=True):
-        read.extend(_read_file(Path(path), title))
+        read.extend(_read_file(Path(path), title, first_row))
     return _combine(read)
 
 
@@ -78,7 +80,7 @@ def load_hub(dataset_id: str, split: str | None = None) -> Table:
 # -- one file -------------------------------------------------------------------------------------------------------
 
 
-def _read_file(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
+def _read_file(path: Path, name: str, first_row: FirstRow | None) -> list[tuple[FileInfo, Parsed]]:
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -91,10 +93,10 @@ def _read_file(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
             )
         kind = kind_of(path, name)
         if kind == "gzip":
-            return _read_each(unpack_gzip(path, name))
+            return _read_each(unpack_gzip(path, name), first_row)
         if kind == "zip" and not is_workbook(path):
-            return _read_each(unpack_zip(path, name, EXTENSIONS))
-        parsed, encoding = _parse(path, name, kind)
+            return _read_each(unpack_zip(path, name, EXTENSIONS), first_row)
+        parsed, encoding = _parse(path, name, kind, first_row)
     except FileNotFoundError:
         raise DataError("The file is not there", f"{quoted(name)} cannot be found.", "Choose it again.") from None
     except OSError as error:
@@ -123,22 +125,26 @@ def _read_file(path: Path, name: str) -> list[tuple[FileInfo, Parsed]]:
         encoding=encoding,
         delimiter=parsed.delimiter,
         split=known_names.split_of_file(name),
+        first_row="" if parsed.header is None else "names" if parsed.named else "data",
+        header=tuple(parsed.header or ()),
     )
     return [(info, parsed)]
 
 
-def _read_each(members: Iterable[tuple[Path, str]]) -> list[tuple[FileInfo, Parsed]]:
-    return [read for path, name in members for read in _read_file(path, name)]
+def _read_each(members: Iterable[tuple[Path, str]], first_row: FirstRow | None) -> list[tuple[FileInfo, Parsed]]:
+    return [read for path, name in members for read in _read_file(path, name, first_row)]
 
 
-def _parse(path: Path, name: str, kind: Kind) -> tuple[Parsed, str]:
+def _parse(path: Path, name: str, kind: Kind, first_row: FirstRow | None) -> tuple[Parsed, str]:
     """(what the file's reader found, the encoding of a text)"""
     if kind == "parquet":
         return read_parquet(path, name), ""
-    return (read_workbook(path, name), "") if kind == "zip" else _read_text(path, name)
+    if kind == "zip":
+        return read_workbook(path, name, first_row), ""
+    return _read_text(path, name, first_row)
 
 
-def _read_text(path: Path, name: str) -> tuple[Parsed, str]:
+def _read_text(path: Path, name: str, first_row: FirstRow | None) -> tuple[Parsed, str]:
     encoding = encoding_of(path, name)
     suffix = Path(name).suffix.lower()
     with path.open(encoding=encoding.name, errors=encoding.errors) as file:
@@ -152,9 +158,9 @@ def _read_text(path: Path, name: str) -> tuple[Parsed, str]:
             "This is not JSON", f"{quoted(name)} does not begin like JSON.", "Check the file, or save the rows as CSV."
         )
     elif suffix in (".txt", ".md", ".markdown") or (name == "pasted text" and not _tabular(start)):
-        parsed = read_plain(path, encoding)
+        parsed = read_plain(path, encoding, first_row)
     else:
-        parsed = read_delimited(path, encoding, suffix)
+        parsed = read_delimited(path, encoding, suffix, first_row)
     if encoding.note:
         parsed.notes.insert(0, encoding.note)
     return parsed, encoding.name

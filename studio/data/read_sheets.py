@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from studio.core.errors import DataError
 from studio.data.columns import MAX_COLUMNS, clean_headers, from_rows, numbers, plain
+from studio.data.first_row import NO_NAMES, FirstRow
 from studio.data.read_text import Parsed, has_header
 from studio.data.text import cell_text, listed, plural, quoted
 
@@ -53,7 +54,7 @@ def is_workbook(path: Path) -> bool:
     return "xl/workbook.xml" in names or any(name.startswith("xl/worksheets/") for name in names)
 
 
-def read_workbook(path: Path, name: str) -> Parsed:
+def read_workbook(path: Path, name: str, first_row: FirstRow | None = None) -> Parsed:
     """The first sheet that holds anything; the others are named in a note.
 
     Raises:
@@ -66,7 +67,7 @@ def read_workbook(path: Path, name: str) -> Parsed:
         with path.open("rb") as file:  # given a path, openpyxl would believe the name
             workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
             try:
-                return _first_sheet(workbook, name)
+                return _first_sheet(workbook, name, first_row)
             finally:
                 workbook.close()
     except DataError:
@@ -92,7 +93,7 @@ def _refuse_bomb(path: Path, name: str) -> None:
         )
 
 
-def _first_sheet(workbook: Any, name: str) -> Parsed:
+def _first_sheet(workbook: Any, name: str, first_row: FirstRow | None) -> Parsed:
     empty, others = [], []
     chosen: Parsed | None = None
     for sheet in workbook.worksheets:
@@ -105,7 +106,7 @@ def _first_sheet(workbook: Any, name: str) -> Parsed:
         if not head:
             empty.append(sheet.title)
             continue
-        chosen = _sheet(head, rows)
+        chosen = _sheet(head, rows, first_row)
         blank = _formulas_without_result(sheet)
         if blank:
             chosen.notes.append(
@@ -157,14 +158,14 @@ def _cell(value: Any) -> str:
     return cell_text(value)
 
 
-def _sheet(head: list[list[str]], rest: Iterator[list[str]]) -> Parsed:
+def _sheet(head: list[list[str]], rest: Iterator[list[str]], first_row: FirstRow | None) -> Parsed:
     notes: list[str] = []
-    named = has_header(head)
+    named = has_header(head) if first_row is None else first_row == "names"
     width = max(len(row) for row in head)
     first = head[0] + [""] * (width - len(head[0]))
     names = clean_headers(first if named else [f"column_{i}" for i in range(1, width + 1)], notes)
     if not named:
-        notes.append("The first row holds data, not names, so the columns were named column_1, column_2, …")
+        notes.append(NO_NAMES)
     rows = head[1:] if named else head
     if not rows:
         raise DataError(
@@ -177,4 +178,4 @@ def _sheet(head: list[list[str]], rest: Iterator[list[str]]) -> Parsed:
         rows = list(islice(rest, _CHUNK))
     if cut:
         notes.append(f"{plural(cut, 'row')} had cells beyond the last column; these were left out.")
-    return Parsed(numbers(pa.concat_tables(tables)), "XLSX", notes=notes, named=named)
+    return Parsed(numbers(pa.concat_tables(tables)), "XLSX", notes=notes, named=named, header=first if named else [])

@@ -18,6 +18,7 @@ import pyarrow as pa
 from studio.core.errors import DataError
 from studio.data import names as known_names
 from studio.data.columns import clean_headers, from_rows, numbers
+from studio.data.first_row import NO_NAMES, FirstRow
 from studio.data.sniff import MAX_FIELD, Encoding, delimiter_of
 from studio.data.text import plural
 
@@ -42,6 +43,8 @@ class Parsed:
     notes: list[str] = field(default_factory=list)
     named: bool = True
     """Whether the columns have names of their own (False for a sheet without a header)."""
+    header: list[str] | None = None
+    """For a sheet: the cells of the row that holds the names, none when it has no such row."""
 
 
 class _Runaway(Exception):
@@ -77,7 +80,7 @@ def lines_of(file: TextIO) -> Iterator[str]:
         yield line.replace("\x00", "") if "\x00" in line else line
 
 
-def read_delimited(path: Path, encoding: Encoding, suffix: str = "") -> Parsed:
+def read_delimited(path: Path, encoding: Encoding, suffix: str = "", first_row: FirstRow | None = None) -> Parsed:
     """Read a CSV or TSV file.
 
     Raises:
@@ -87,21 +90,21 @@ def read_delimited(path: Path, encoding: Encoding, suffix: str = "") -> Parsed:
         head = list(islice(lines_of(file), _SAMPLE_LINES))
     delimiter = delimiter_of(head, "\t" if suffix in (".tsv", ".tab") else ",")
     try:
-        return _read(path, encoding, delimiter, csv.QUOTE_MINIMAL)
+        return _read(path, encoding, delimiter, csv.QUOTE_MINIMAL, first_row)
     except (_Runaway, csv.Error):
-        parsed = _read(path, encoding, delimiter, csv.QUOTE_NONE)
+        parsed = _read(path, encoding, delimiter, csv.QUOTE_NONE, first_row)
         parsed.notes.append("A quotation mark opens and does not close, so quotation marks were read as ordinary text.")
         return parsed
 
 
-def _read(path: Path, encoding: Encoding, delimiter: str, quoting: Literal[0, 3]) -> Parsed:
+def _read(path: Path, encoding: Encoding, delimiter: str, quoting: Literal[0, 3], first_row: FirstRow | None) -> Parsed:
     swallowed: list[tuple[int, int]] = []
     with path.open(encoding=encoding.name, errors=encoding.errors, newline="") as file:
         rows = _records(file, delimiter, quoting, swallowed)
         head = list(islice(rows, 200))
         if not head:
             raise DataError("There are no rows here", "The file holds only empty lines.", "Choose a file with data.")
-        parsed = _build(head, rows, delimiter)
+        parsed = _build(head, rows, delimiter, first_row)
     if swallowed:
         parsed.notes.append(_swallowed_note(swallowed))
     return parsed
@@ -156,9 +159,11 @@ def _swallowed_note(places: list[tuple[int, int]]) -> str:
     )
 
 
-def _build(head: list[list[str]], rest: Iterator[list[str]], delimiter: str) -> Parsed:
+def _build(
+    head: list[list[str]], rest: Iterator[list[str]], delimiter: str, first_row: FirstRow | None = None
+) -> Parsed:
     notes: list[str] = []
-    if has_header(head):
+    if first_row == "names" or (first_row is None and has_header(head)):
         width = len(head[0])
         while width > 1 and not head[0][width - 1].strip() and all(len(r) < width or not r[width - 1] for r in head):
             width -= 1
@@ -167,7 +172,7 @@ def _build(head: list[list[str]], rest: Iterator[list[str]], delimiter: str) -> 
         width = max(len(r) for r in head)
         names = clean_headers([f"column_{i}" for i in range(1, width + 1)], [])
         first, named = head, False
-        notes.append("The first row holds data, not names, so the columns were named column_1, column_2, …")
+        notes.append(NO_NAMES)
     if not first:
         raise DataError(
             "There are no rows here",
@@ -185,7 +190,9 @@ def _build(head: list[list[str]], rest: Iterator[list[str]], delimiter: str) -> 
         notes.append(
             f"{plural(counts['long'], 'row')} had more cells than the header; the rest was put into the last column."
         )
-    return Parsed(numbers(pa.concat_tables(tables)), "CSV" if delimiter != "\t" else "TSV", delimiter, notes, named)
+    header = head[0][:width] if named else []
+    kind = "CSV" if delimiter != "\t" else "TSV"
+    return Parsed(numbers(pa.concat_tables(tables)), kind, delimiter, notes, named, header)
 
 
 def _fit(row: list[str], width: int, delimiter: str, counts: dict[str, int]) -> list[str]:
@@ -242,7 +249,7 @@ def _numeric(cell: str) -> bool:
     return bool(re.fullmatch(r"[-+]?\d[\d.,]*%?", cell))
 
 
-def read_plain(path: Path, encoding: Encoding) -> Parsed:
+def read_plain(path: Path, encoding: Encoding, first_row: FirstRow | None = None) -> Parsed:
     """Text without columns: ``Q: … A: …`` pairs where there are any, a tab-separated list, else paragraphs.
 
     Raises:
@@ -255,7 +262,7 @@ def read_plain(path: Path, encoding: Encoding) -> Parsed:
             raise DataError("This file is empty", "It holds only blank lines.", "Choose a file with data in it.")
         tabs = [line.rstrip("\n").count("\t") for line in filled]
         if min(tabs) == max(tabs) > 0:
-            return read_delimited(path, encoding, ".tsv")
+            return read_delimited(path, encoding, ".tsv", first_row)
         file.seek(0)
         if sum(1 for line in filled if _PAIR.match(line)) >= max(2, len(filled) // 40):
             pairs = _pairs(lines_of(file))

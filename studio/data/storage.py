@@ -34,7 +34,7 @@ def open_table(folder: Path) -> Table:
     try:
         data = pq.read_table(folder / "table.parquet", memory_map=True)
         described = json.loads((folder / "table.json").read_text(encoding="utf-8"))
-        files = tuple(FileInfo(**f) for f in described["files"])
+        files = tuple(FileInfo(**{**f, "header": tuple(f.get("header", ()))}) for f in described["files"])
         return Table(data, files, tuple(described["notes"]))
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         raise DataError(

@@ -42,6 +42,10 @@ class FileInfo:
     encoding: str = ""
     delimiter: str = ""
     split: str | None = None
+    first_row: str = ""
+    """"names" or "data" for a sheet, empty for what has no first row."""
+    header: tuple[str, ...] = ()
+    """The cells of a first row that holds the names, as they are in the file."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from studio.core.workspace import Workspace
 from studio.data.checks import worst_first
 from studio.data.checks.rows import few_to_learn
 from studio.data.clean import preview
+from studio.data.first_row import FirstRow, known, taken_as
 from studio.data.render import Segment
 from studio.data.roles import own_split, split_parts
 from studio.data.storage import save_table
@@ -159,6 +160,12 @@ class Draft:
     def update(self, section: str, values: dict[str, Any]) -> list[FieldProblem]:
         """Set several fields of ``method``, ``training`` or ``data.split``; all problems are told, none half applied."""
         unfit = self._split_problems(values.get("column")) if section == "data.split" else []
+        first_row = values.get("first_row") if section == "data" else None
+        if first_row in ("names", "data"):
+            try:
+                self.set_first_row(first_row)
+            except DataError as error:
+                return [FieldProblem("data.first_row", f"{error.what_happened} {error.what_to_do}")]
         with choices.changed(self.run) as recipe:
             return unfit + choices.set_fields(recipe.model_copy(deep=True) if unfit else recipe, section, values)
 
@@ -199,6 +206,29 @@ class Draft:
             if recipe.task != name:
                 recipe.task_options = {}  # another task has other settings
             recipe.task, recipe.data.roles, recipe.data.fixes = name, reading.roles, []
+
+    def first_row(self) -> FirstRow | None:
+        """What the first row was taken for; None where that is no question."""
+        return known(self.table())
+
+    def set_first_row(self, first_row: FirstRow) -> None:
+        """Take the first row for names or for data; the columns are guessed anew.
+
+        Raises:
+            DataError: there is no such choice for this table, or no row would be left.
+        """
+        before = self.table()
+        table = taken_as(before, first_row)
+        with choices.changed(self.run) as recipe:
+            recipe.data.first_row = first_row
+            if table is before:
+                return
+            recipe.data.roles, recipe.data.fixes = tasks.get(recipe.task).read(table).roles, []
+            recipe.data.fingerprint = table.fingerprint()
+            if recipe.data.split.column not in table.columns:
+                recipe.data.split.column = None
+            choices.save(self.run, recipe)  # refused where it is too late, before the rows change
+            save_table(table, self.run.data_dir)
 
     def set_roles(self, roles: dict[str, Any]) -> None:
         """

@@ -9,6 +9,7 @@ from pathlib import Path
 from studio.core.assets import SAMPLES, sample_data_dir
 from studio.core.errors import DataError, FieldProblem, RecipeError
 from studio.core.recipe import Recipe, Source
+from studio.data.first_row import FirstRow
 from studio.data.load import load_files, load_hub, load_text
 from studio.data.storage import open_table
 from studio.data.text import listed
@@ -30,13 +31,15 @@ class Loaded:
     sources: list[Source]
 
 
-def from_files(paths: Sequence[Path | str], names: Sequence[str] | None = None) -> Loaded:
+def from_files(
+    paths: Sequence[Path | str], names: Sequence[str] | None = None, first_row: FirstRow | None = None
+) -> Loaded:
     """
     Raises:
         DataError: a file cannot be read, or holds no rows.
     """
     files = [Path(p) for p in paths]
-    table = load_files(files, names)
+    table = load_files(files, names, first_row)
     # An upload lies in a temporary folder: its own name and checksum say more than that path.
     shown = list(names) if names else [str(p.resolve()) for p in files]
     sources = [Source(path=path, sha256=info.sha256) for path, info in zip(shown, table.files, strict=False)]
@@ -87,7 +90,7 @@ def from_recipe(recipe: Recipe, folder: Path) -> Loaded:
         return Loaded(open_table(folder / "data"), name, recipe.data.sources)
     if not named:
         raise RecipeError([FieldProblem("data.sources", "Name at least one file.")])
-    loaded = from_hub(named[0].removeprefix("hub:")) if on_hub else from_files(files)
+    loaded = from_hub(named[0].removeprefix("hub:")) if on_hub else from_files(files, first_row=recipe.data.first_row)
     return _told_of_changes(loaded, recipe)
 
 

@@ -66,6 +66,21 @@ def test_a_guess_can_be_changed(page: Any, app: App) -> None:
     page.wait_for_function("!document.querySelector('#ts-understood').innerText.includes('conversation')")
 
 
+def test_what_the_first_row_holds_can_be_said(page: Any, app: App, tmp_path: Path) -> None:
+    file = tmp_path / "lamps.csv"
+    file.write_text("question,answer\n" + "".join(f"What is {i} plus one?,It is {i + 1}.\n" for i in range(20)))
+    upload(page, app, file)
+    page.wait_for_selector("text=Rows 1 to 10 of 20")
+    page.click("#ts-change")
+    page.click("#ts-first-row label:has-text('A row of data')")
+    page.wait_for_selector("text=Rows 1 to 10 of 21")
+    page.reload()
+    page.wait_for_selector("#ts-rows th:has-text('column_1')")
+    page.click("#ts-change")
+    page.wait_for_selector("#ts-first-row:visible")
+    assert page.locator("#ts-first-row input:checked").get_attribute("value") == "data"
+
+
 def test_messy_rows_are_mended_previewed_and_undone(page: Any, app: App) -> None:
     run = load_sample(page, app, "messy_support.csv")
     to_prepare(page)

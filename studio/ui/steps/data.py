@@ -10,14 +10,18 @@ import gradio as gr
 
 from studio.core.assets import SAMPLES, assets_dir
 from studio.core.errors import StudioError
+from studio.core.options import describe
+from studio.core.recipe import DataOptions
 from studio.data.formats import EXTENSIONS
 from studio.ui.components import html
 from studio.ui.context import StudioContext
+from studio.ui.messages import warn
 from studio.ui.shell import DATA, PREPARE, QUIET, Shell, StepView, guarded, notify
 from studio.ui.views import data as view
-from studio.ui.views.fields import plain
+from studio.ui.views.fields import field_note, plain
 
 if TYPE_CHECKING:
+    from studio.data.first_row import FirstRow
     from studio.runs.draft import Draft
 
 log = logging.getLogger("studio.ui")
@@ -25,6 +29,7 @@ log = logging.getLogger("studio.ui")
 ROLE_SLOTS = 10
 """Dropdowns for column roles; a task that has more roles shows its first ones."""
 NONE = "(none)"
+FIRST_ROW = next(info for info in describe(DataOptions) if info.name == "first_row")
 
 
 def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
@@ -60,6 +65,10 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
         change = gr.Button("Change", size="sm", elem_id="ts-change", elem_classes="ts-inline")
         with gr.Column(visible=False, elem_id="ts-change-panel", elem_classes="ts-panel") as panel:
             task = gr.Radio(label="What should the model learn?", choices=[], elem_id="ts-task")
+            first_row = gr.Radio(
+                label=FIRST_ROW.title, info=field_note(FIRST_ROW), elem_id="ts-first-row",
+                choices=[(words, value) for value, words in FIRST_ROW.labels.items()],
+            )  # fmt: skip
             with gr.Row(elem_classes="ts-roles"):
                 slots = [gr.Dropdown(visible=False, min_width=220) for _ in range(ROLE_SLOTS)]
             system = gr.Textbox(
@@ -90,6 +99,7 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
         forward,
         pasted,
         hub_id,
+        first_row,
     ]
 
     uploaded = drop.upload(guarded(screen.from_files), drop, [run_id, drop], **QUIET)
@@ -108,10 +118,17 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
     guessed = task.input(
         guarded(screen.set_task), [run_id, task], [lead, *slots, system, start, rows, forward], **QUIET
     )
+    retaken = first_row.input(
+        guarded(screen.set_first_row),
+        [run_id, first_row],
+        [lead, *slots, system, start, rows, forward, first_row],
+        **QUIET,
+    )
     used = use.click(
         guarded(screen.set_roles), [run_id, system, *slots], [lead, *slots, system, start, rows, forward], **QUIET
     )
     shell.refresh(guessed)
+    shell.refresh(retaken)
     shell.refresh(used)
     rows.select(guarded(screen.turn), run_id, [start, rows], **QUIET)
     shell.go_to(forward.click(guarded(screen.ready), run_id, None, **QUIET), PREPARE)
@@ -163,7 +180,7 @@ class _Screen:
     def refresh(self, run_id: str | None) -> list[Any]:
         if run_id is None:
             rest = [gr.skip()] * (ROLE_SLOTS + 5)
-            return [gr.Column(visible=True), gr.Column(visible=False), *[gr.skip()] * 5, *rest, "", ""]
+            return [gr.Column(visible=True), gr.Column(visible=False), *[gr.skip()] * 5, *rest, "", "", gr.skip()]
         draft = self.studio.draft(run_id)
         open_ = draft.is_open
         lead, *parts = self._parts(draft)
@@ -181,6 +198,7 @@ class _Screen:
             forward,
             "",
             "",
+            self._first_row(draft),
         ]
 
     def _parts(self, draft: Draft) -> list[Any]:
@@ -236,6 +254,11 @@ class _Screen:
         )
 
     @staticmethod
+    def _first_row(draft: Draft) -> gr.Radio:
+        first_row = draft.first_row()
+        return gr.Radio(value=first_row, visible=first_row is not None)
+
+    @staticmethod
     def _tasks() -> list[tuple[str, str]]:
         from studio.tasks.base import registry
 
@@ -252,6 +275,14 @@ class _Screen:
         draft = self.studio.draft(run_id)
         draft.set_task(name)
         return self._parts(draft)
+
+    def set_first_row(self, run_id: str, first_row: FirstRow) -> list[Any]:
+        draft = self.studio.draft(run_id)
+        try:
+            draft.set_first_row(first_row)
+        except StudioError as error:
+            warn(error)
+        return [*self._parts(draft), self._first_row(draft)]
 
     def set_roles(self, run_id: str, system: str, *columns: str | None) -> list[Any]:
         from studio.data.roles import used_twice

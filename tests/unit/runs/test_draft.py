@@ -352,3 +352,19 @@ def test_a_split_that_leaves_few_rows_to_learn_from_is_found(workspace, tmp_path
     (few,) = [f for f in draft.findings() if f.check == "few_to_learn"]
     assert few.title == f"Only {len(draft.splits().train)} rows to learn from"
     assert few.severity == "caution"
+
+
+def test_what_the_first_row_holds_can_be_said_and_is_remembered(workspace, tmp_path):
+    rows = "".join(f"What does lamp {i} cost?,It costs {i} euros.\n" for i in range(12))
+    (tmp_path / "lamps.csv").write_text("question,answer\n" + rows)
+    draft = Draft.from_files(workspace, [tmp_path / "lamps.csv"])
+    assert draft.first_row() == "names"
+    assert draft.update("data", {"first_row": "data"}) == []
+    assert again(draft).table().columns == ["column_1", "column_2"]
+    assert set(draft.recipe().data.roles.values()) == {"column_1", "column_2"}
+    assert len(again(draft).examples()) == 13
+    repeated = Draft.from_recipe(workspace, draft.recipe(), tmp_path)
+    assert repeated.table().fingerprint() == draft.table().fingerprint() == draft.recipe().data.fingerprint
+    draft.set_first_row("names")
+    assert draft.counts() == (12, 12)
+    assert draft.update("data", {"first_row": "odd"})[0].field == "data.first_row"
