@@ -1,4 +1,8 @@
-"""Errors and notes as the person sees them: a sentence of what happened, one of what to do, never a traceback."""
+"""Errors and notes as the person sees them: a sentence of what happened, one of what to do, never a traceback.
+
+One at a time, for as long as it takes to read: assets/ui/messages.js sees to that. Here each is left without an end, for
+Gradio's own clock closes all messages of a kind when the first of them is due.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,13 @@ def message_of(error: StudioError) -> str:
 
 
 def notify(message: str) -> None:
-    """A short message that goes away by itself; plain text."""
-    gr.Info(text(message), duration=6)
+    """A short message; plain text."""
+    gr.Info(text(message), duration=None)
+
+
+def warn(error: StudioError) -> None:
+    """An error that stops nothing."""
+    gr.Warning(message_of(error), title=error.title, duration=None)
 
 
 def as_shown(error: Exception, where: str) -> gr.Error:

@@ -84,5 +84,6 @@ def css() -> str:
 
 
 def head() -> str:
-    """What goes into the page's head: the glossary and the studio's small script, inline."""
-    return f"<script>{terms.script()}\n{(assets_dir() / 'ui' / 'studio.js').read_text(encoding='utf-8')}</script>"
+    """What goes into the page's head: the glossary and the studio's small scripts, inline."""
+    scripts = [(assets_dir() / "ui" / name).read_text(encoding="utf-8") for name in ("studio.js", "messages.js")]
+    return "".join(f"<script>{script}</script>" for script in (terms.script(), *scripts))
