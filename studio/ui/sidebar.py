@@ -56,10 +56,12 @@ class Sidebar:
         return current
 
     def _rename(self, run_id: str, name: str) -> None:
-        name = name.strip()
+        name = " ".join(name.split())[:80].strip()
         if not name:
             raise StudioError("A run needs a name", "The name is empty.", "Write at least one letter.")
-        self.studio.rename(run_id, name[:80])
+        if any(name.casefold() == entry.name.casefold() for entry in self.runs.entries() if entry.id != run_id):
+            raise StudioError("This name is taken", f"Another run is called “{name}”.", "Choose another name.")
+        self.studio.rename(run_id, name)
 
 
 _LIST_JS = """
@@ -83,7 +85,7 @@ const put = (button) => {
   const ask = () => {
     menu.replaceChildren();
     const words = document.createElement('p');
-    words.textContent = 'Delete ' + id + ' with its model and files? This cannot be undone.';
+    words.textContent = 'Delete “' + button.dataset.name + '” with its model and files? This cannot be undone.';
     menu.append(words,
       say('Delete', 'ts-danger', () => { trigger('select', {action: 'delete', run: id}); close(); button.focus(); }),
       say('Keep it', '', () => { close(); button.focus(); }));
