@@ -63,7 +63,7 @@ class Pulse:
                 changed = True
                 new[str(number)] = answer[0]
                 updates += answer[1]
-        row = self.shell.row(run_id, step) if run_id else None
+        row = self.shell.row(run_id, step, request) if run_id else None
         shown: Any = gr.skip()
         if row is not None and row != memory.get("row"):
             new["row"], shown, changed = row, row, True

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,20 +24,32 @@ from studio.core.errors import StudioError
 from studio.runs.folder import RunFolder
 from studio.runs.state import ACTIVE
 from studio.ui.context import StudioContext
-from studio.ui.messages import as_shown, guarded, message_of, notify
+from studio.ui.messages import as_shown, guarded, message_of, notify, warn
 from studio.ui.pulse import QUIET, Pulse
 from studio.ui.views import journey
 from studio.ui.views.journey import COMPARE, DATA, EXPORT, MODEL, PREPARE, STEPS, TRAIN
 
 __all__ = [
-    "COMPARE", "DATA", "EXPORT", "MODEL", "PREPARE", "QUIET", "STEPS", "TRAIN", "Shell", "StepView", "guarded", "notify",
+    "COMPARE", "DATA", "EXPORT", "MODEL", "PREPARE", "QUIET", "STEPS", "TRAIN", "Shell", "StepView", "guarded", "message_of", "notify",
 ]  # fmt: skip
 
 log = logging.getLogger("studio.ui")
 
 
 MAX_SESSIONS = 1000
-"""Browser sessions whose last navigation is remembered."""
+"""Browser sessions whose last visit is remembered."""
+GONE = "This run was deleted."
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Where a browser session is. ``turn`` grows with each visit; ``travel`` is the browser's number of the Back or Forward
+    that led here, 0 when something else did."""
+
+    turn: int = 0
+    run_id: str | None = None
+    step: int = DATA
+    travel: int = 0
 
 
 @dataclass
@@ -75,8 +88,8 @@ class Shell:
         )
         self.walkthrough: gr.Walkthrough | None = None
         self.views: list[StepView] = []
-        self._counter = itertools.count(1)
-        self._turns: OrderedDict[str, int] = OrderedDict()
+        self._counter = itertools.count(int(time.time()))  # greater than those a page has seen from the server before
+        self._visits: OrderedDict[str, Visit] = OrderedDict()
         self._leads: list[tuple[Any, int | None]] = []
         self.pulse = Pulse()
         self._refreshers: list[Any] = []
@@ -89,7 +102,8 @@ class Shell:
         self._leads.append((event, step))
 
     def open(self, event: Any) -> None:
-        """When ``event`` has succeeded: show the run in ``run_id`` at the step where the person left it."""
+        """When ``event`` has succeeded: show the run in ``run_id``; another one than before at the step where the person
+        left it."""
         self._leads.append((event, None))
 
     def refresh(self, event: Any) -> None:
@@ -112,14 +126,15 @@ class Shell:
     def finish(self, walkthrough: gr.Walkthrough, views: list[StepView]) -> None:
         """Hang the navigation on what the steps asked for; inside the Blocks context."""
         self.walkthrough, self.views = walkthrough, views
+        anywhere = [self.run_id, *self.everything]
         for event, step in self._leads:
             if step is None:
-                event.success(self._show_run, [self.run_id], self.everything, **QUIET)
+                event.success(self._show_run, [self.run_id], anywhere, **QUIET)
             else:
                 event.success(self._shower(step), [self.run_id], [*self.frame, *views[step].outputs], **QUIET)
         for event in self._refreshers:
             event.success(self.row, [self.run_id, self.step], [self.header], **QUIET)
-        self.header.select(self._pressed, [self.run_id], self.everything, **QUIET)
+        self.header.select(self._pressed, [self.run_id], anywhere, trigger_mode="multiple", **QUIET)
         for index, view in enumerate(views):
             if view.on_tick is not None:
                 self.pulse.add(view.on_tick, view.tick_outputs, index)
@@ -132,22 +147,37 @@ class Shell:
 
     def _restore(self, request: gr.Request) -> Iterator[list[Any]]:
         wanted = dict(request.query_params)
-        run = self._run(wanted.get("run"))
-        step = wanted.get("step", "")
-        run_id = run.id if run else None
-        for updates in self.show(run_id, int(step) - 1 if step.isdecimal() else None, request):
-            yield [run_id, *updates]
+        run_id, step = wanted.get("run"), wanted.get("step", "")
+        if run_id:
+            try:
+                self.studio.run(run_id)
+            except StudioError as error:
+                warn(error)
+        yield from self._go(run_id, int(step) - 1 if step.isdecimal() else None, request)
 
     def _show_run(self, run_id: str | None, request: gr.Request) -> Iterator[list[Any]]:
-        yield from self.show(run_id, None, request)
+        before = self._visits.get(str(request.session_hash), Visit())
+        yield from self._go(run_id, before.step if run_id and run_id == before.run_id else None, request, GONE)
 
-    def show(self, run_id: str | None, step: int | None, request: gr.Request) -> Iterator[list[Any]]:
+    def _go(
+        self, run_id: str | None, step: int | None, request: gr.Request, missing: str = "", travel: int = 0
+    ) -> Iterator[list[Any]]:
+        """The run to show, then the updates for :attr:`everything`. Where there is no such run (any more): the start page,
+        and ``missing`` is told."""
+        run = self._run(run_id)
+        if run_id and run is None and missing:
+            notify(missing)
+        shown = run.id if run else None
+        for updates in self.show(shown, step, request, travel):
+            yield [shown, *updates]
+
+    def show(self, run_id: str | None, step: int | None, request: gr.Request, travel: int = 0) -> Iterator[list[Any]]:
         """Updates for :attr:`everything`: at once the frame, then the one step that is shown; the others stay."""
         run = self._run(run_id)
         step = journey.landing(run, step)
         before = sum(len(view.outputs) for view in self.views[:step])
         after = sum(len(view.outputs) for view in self.views[step + 1 :])
-        for frame, filled in self._entering(run, step, request):
+        for frame, filled in self._entering(run, step, request, travel):
             yield [*frame, *[gr.skip()] * before, *filled, *[gr.skip()] * after]
 
     def _shower(self, step: int) -> Callable[..., Iterator[list[Any]]]:
@@ -155,7 +185,10 @@ class Shell:
 
         def show_one(run_id: str | None, request: gr.Request) -> Iterator[list[Any]]:
             run = self._run(run_id)
-            if self._possible(run, step):
+            if run_id and run is None:
+                notify(GONE)  # the next tick leads to the start page
+                yield [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
+            elif self._possible(run, step):
                 for frame, filled in self._entering(run, step, request):
                     yield [*frame, *filled]
             else:
@@ -164,12 +197,18 @@ class Shell:
         return show_one
 
     def _pressed(self, run_id: str | None, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
-        """A step in the row was pressed."""
-        step = event._data.get("step") if isinstance(event._data, dict) else None
-        if isinstance(step, int) and 0 <= step < len(STEPS) and self._possible(self._run(run_id), step):
-            yield from self.show(run_id, step, request)
+        """A step in the row was pressed, or the browser's own Back or Forward."""
+        wish = event._data if isinstance(event._data, dict) else {}
+        step = wish.get("step") if isinstance(wish.get("step"), int) else None
+        if "run" in wish:
+            travel = wish.get("travel")
+            yield from self._go(str(wish["run"] or ""), step, request, GONE, travel if isinstance(travel, int) else 0)
+        elif run_id and self._run(run_id) is None:
+            yield from self._go(run_id, None, request, GONE)
+        elif step is not None and 0 <= step < len(STEPS) and self._possible(self._run(run_id), step):
+            yield from self._go(run_id, step, request)
         else:
-            yield [gr.skip()] * len(self.everything)
+            yield [gr.skip()] * (1 + len(self.everything))
 
     @staticmethod
     def _possible(run: RunFolder | None, step: int) -> bool:
@@ -179,43 +218,53 @@ class Shell:
             notify(f"{STEPS[step]}: {why_not}")
         return not why_not
 
-    def _entering(self, run: RunFolder | None, step: int, request: gr.Request) -> Iterator[tuple[list[Any], list[Any]]]:
+    def _entering(
+        self, run: RunFolder | None, step: int, request: gr.Request, travel: int = 0
+    ) -> Iterator[tuple[list[Any], list[Any]]]:
         """First the frame with a sign of work going on, then the filled step.
 
         A person does not wait for a slow step: when they have gone elsewhere meanwhile, the late answer is dropped.
         """
         view, session = self.views[step], str(request.session_hash)
-        turn = self._turns[session] = next(self._counter)
-        self._turns.move_to_end(session)
-        while len(self._turns) > MAX_SESSIONS:
-            self._turns.popitem(last=False)
+        nothing = [gr.skip()] * len(self.frame), [gr.skip()] * len(view.outputs)
+        if 0 < travel < self._visits.get(session, Visit()).travel:
+            yield nothing  # Back was pressed twice, and the second was heard first
+            return
+        turn = next(self._counter)
+        self._visits[session] = visit = Visit(turn, run.id if run else None, step, travel)
+        self._visits.move_to_end(session)
+        while len(self._visits) > MAX_SESSIONS:
+            self._visits.popitem(last=False)
         if run is not None:
-            yield self._frame(run, step, busy=True), [gr.skip()] * len(view.outputs)
+            yield self._frame(run, visit, busy=True), nothing[1]
         filled = self._filled(view, run.id if run else None, lambda: self.turn(session) in (0, turn))
         if self.turn(session) in (0, turn):
-            yield self._frame(run, step), filled
+            yield self._frame(run, visit), filled
         else:
-            yield [gr.skip()] * len(self.frame), [gr.skip()] * len(view.outputs)
+            yield nothing
         for problem in self.studio.take_news():
-            gr.Warning(message_of(problem), title=problem.title, duration=None)
+            warn(problem)
 
     def turn(self, session: str) -> int:
-        """A number that grows with each navigation of a browser session; 0 when it is not known."""
-        return self._turns.get(session, 0)
+        """A number that grows with each visit of a browser session; 0 when it is not known."""
+        return self._visits.get(session, Visit()).turn
 
-    def row(self, run_id: str | None, step: int) -> str:
-        """The row of steps as it is now."""
-        run = self._run(run_id)
-        return journey.header(journey.journey(run), step, run.id if run else None)
+    def row(self, run_id: str | None, step: int, request: gr.Request) -> str:
+        """The row of steps as it is now. When the run is gone (deleted in another browser), it tells the page to leave."""
+        run, visit = self._run(run_id), self._visits.get(str(request.session_hash), Visit())
+        return journey.header(
+            journey.journey(run), step, run_id, visit=visit.turn, travel=visit.travel, gone=bool(run_id) and run is None
+        )
 
-    def _frame(self, run: RunFolder | None, step: int, busy: bool = False) -> list[Any]:
+    def _frame(self, run: RunFolder | None, visit: Visit, busy: bool = False) -> list[Any]:
+        step = visit.step
         state = run.state() if run else None
         if run and state and state.state == "draft" and state.step_of_journey != step:
             self._remember(run, step)
             state = run.state()
         live = bool(state and (state.state in ACTIVE or state.state == "queued"))
         pace = 1.0 if step == TRAIN and live else 3.0
-        row = journey.header(journey.journey(run, state), step, run.id if run else None, busy)
+        row = journey.header(journey.journey(run, state), step, run.id if run else None, busy, visit.turn, visit.travel)
         return [step, row, gr.Walkthrough(selected=step), gr.Timer(pace)]
 
     def _remember(self, run: RunFolder, step: int) -> None:
@@ -240,24 +289,50 @@ class Shell:
             return None
         try:
             return self.studio.run(run_id)
-        except StudioError as error:
-            gr.Warning(message_of(error), title=error.title, duration=None)
+        except StudioError:
             return None
 
 
 _HEADER_JS = """
+// The address names the run and the step; each place a person goes to is a page of the browser's history.
+let seen = 0, asked = 0, waiting = false, leaving = false;
+window.history.scrollRestoration = 'manual';
+const place = (run, step) => {
+  const url = new URL(window.location.href);
+  if (run) { url.searchParams.set('run', run); url.searchParams.set('step', step); }
+  else { url.searchParams.delete('run'); url.searchParams.delete('step'); }
+  return url;
+};
+// To a place that the address names already, or that stands for one that is gone: no new page of the history.
+const go = (run, step) => { asked += 1; waiting = true; trigger('select', {run, step, travel: asked}); };
 const tell = () => {
   const row = element.querySelector('nav');
-  if (!row || row.dataset.current === undefined) return;
-  const url = new URL(window.location.href);
-  const run = row.dataset.run;
-  if (!window.__tailorLoaded) return;
-  if (run) { url.searchParams.set('run', run); url.searchParams.set('step', String(Number(row.dataset.current) + 1)); }
-  else { url.searchParams.delete('run'); url.searchParams.delete('step'); }
-  if (url.href !== window.location.href) window.history.replaceState(window.history.state, '', url);
+  const gone = row?.dataset.gone !== undefined;
+  if (gone && !leaving) go(row.dataset.run, null);
+  leaving = gone;
+  const visit = Number(row?.dataset.visit ?? 0);
+  if (visit <= seen) return;
+  const first = seen === 0;
+  seen = visit;
+  const run = row.dataset.run, url = place(run, String(Number(row.dataset.current) + 1));
+  const travel = Number(row.dataset.travel ?? 0);
+  if (travel && travel < asked) return;
+  const travelled = waiting || travel > 0;
+  waiting = false;
   document.title = run ? run + ' · Tailor Studio' : 'Tailor Studio';
+  if (url.href !== window.location.href) {
+    window.history[first || travelled ? 'replaceState' : 'pushState'](window.history.state, '', url);
+  } else if (!travelled) return;
+  if (!first) window.scrollTo({top: 0, behavior: 'instant'});
 };
-watch('value', () => { window.__tailorLoaded = true; tell(); });
+window.addEventListener('popstate', () => {
+  const wanted = new URLSearchParams(window.location.search), row = element.querySelector('nav');
+  const run = wanted.get('run') ?? '', step = Number(wanted.get('step'));
+  if (!waiting && run === row.dataset.run && (!run || step === Number(row.dataset.current) + 1)) return;
+  go(run, step > 0 ? step - 1 : null);
+});
+watch('value', tell);
+tell();
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-step]');
   if (button) trigger('select', {step: Number(button.dataset.step)});

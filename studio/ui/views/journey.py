@@ -73,9 +73,18 @@ def landing(run: RunFolder | None, wanted: int | None = None) -> int:
     return wanted
 
 
-def header(statuses: list[StepStatus], current: int, run_id: str | None, busy: bool = False) -> Safe:
+def header(
+    statuses: list[StepStatus],
+    current: int,
+    run_id: str | None,
+    busy: bool = False,
+    visit: int | None = None,
+    travel: int = 0,
+    gone: bool = False,
+) -> Safe:
     """The six steps as a row of buttons. It also tells the browser which run and step the address should name, and
-    whether a step is being filled just now."""
+    whether a step is being filled just now. ``visit`` grows with each time a person goes somewhere,
+    ``travel`` is the number of the Back or Forward that led there; ``gone``: the run was deleted."""
     items = []
     for index, (name, status) in enumerate(zip(STEPS, statuses, strict=True)):
         here = index == current
@@ -110,5 +119,8 @@ def header(statuses: list[StepStatus], current: int, run_id: str | None, busy: b
         data_run=run_id or "",
         data_current=current,
         data_busy=busy,
+        data_visit=visit,
+        data_travel=travel or None,
+        data_gone=gone,
         aria_busy="true" if busy else None,
     )

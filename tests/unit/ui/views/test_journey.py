@@ -45,4 +45,10 @@ def test_the_row_says_why_not_and_names_the_run() -> None:
     markup = journey.header(journey.journey(None), 0, "a-1")
     assert markup.count('aria-disabled="true" title="Load data first."') == 5
     assert 'data-run="a-1" data-current="0"' in markup
+    assert "data-gone" not in markup
     assert markup.count('aria-current="step"') == 1
+
+
+def test_the_row_of_a_deleted_run_tells_the_page_to_leave_it() -> None:
+    markup = journey.header(journey.journey(None), 2, "a-1", visit=7, gone=True)
+    assert 'data-run="a-1" data-current="2" data-visit="7" data-gone' in markup
