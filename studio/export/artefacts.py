@@ -23,12 +23,11 @@ from studio.export import archive, parity, scripts, weights
 from studio.export.archive import Entry
 from studio.export.bundle import run_papers
 from studio.export.card import file_name, model_card
+from studio.export.sizes import packs_base, zip_size
 from studio.export.source import Source
 from studio.tasks.base import ExportKind
 
 Progress = Callable[[float, str], None]
-LARGEST_PACKED_BASE = 2**30
-"""A base that is not on the Hub goes into the adapter's zip up to this size, bytes."""
 _SPARE = 2**25
 
 
@@ -72,7 +71,8 @@ def export(run_dir: Path, kind: ExportKind, progress: Progress = lambda *_: None
     exports = source.run_dir / "exports"
     try:
         exports.mkdir(exist_ok=True)
-        archive.need_disk(exports, _room(source, kind))
+        # At the fullest moment the zip and its unpacked copy; the merged model is gone by then.
+        archive.need_disk(exports, 2 * zip_size(source, kind) + _SPARE)
         with _workroom(exports, kind) as work:
             return _export(source, kind, work, exports, progress)
     except OSError as error:
@@ -118,7 +118,7 @@ def _export(source: Source, kind: ExportKind, work: Path, exports: Path, progres
 def _collect(source: Source, kind: ExportKind, work: Path) -> _Package:
     package = _Package()
     if source.has_adapter and kind in ("adapter", "bundle"):
-        _add_adapter(source, package, work, "" if kind == "adapter" else "adapter")
+        _add_adapter(source, kind, package, work, "" if kind == "adapter" else "adapter")
     if kind in ("merged", "bundle"):
         _add_full(source, package, work, "" if kind == "merged" else "model")
     if kind == "bundle":
@@ -129,14 +129,14 @@ def _collect(source: Source, kind: ExportKind, work: Path) -> _Package:
     return package
 
 
-def _add_adapter(source: Source, package: _Package, work: Path, folder: str) -> None:
+def _add_adapter(source: Source, kind: ExportKind, package: _Package, work: Path, folder: str) -> None:
     staged = work / "adapter"
     staged.mkdir()
     package.add("adapter_config.json", weights.adapter_config(source, staged), folder)
     package.add("adapter_model.safetensors", source.model_dir / "adapter_model.safetensors", folder)
     for path in weights.tokenizer_files(source, staged):
         package.add(path.name, path, folder)
-    if _packs_base(source):
+    if packs_base(source, kind):
         inside = f"{folder}/{scripts.LOCAL_BASE}" if folder else scripts.LOCAL_BASE
         for path in weights.model_files(source.base_path):
             package.add(path.name, path, inside)
@@ -209,26 +209,6 @@ def _check_kind(source: Source, kind: ExportKind) -> None:
         raise ExportError(
             "This run has no adapter", "It changed the weights of the model itself.", "Export the merged model instead."
         )
-
-
-def _packs_base(source: Source) -> bool:
-    return source.hub_id is None and _size(weights.model_files(source.base_path)) <= LARGEST_PACKED_BASE
-
-
-def _size(files: list[Path]) -> int:
-    return sum(path.stat().st_size for path in files)
-
-
-def _room(source: Source, kind: ExportKind) -> int:
-    """Bytes needed at the fullest moment: the zip and its unpacked copy (the merged model is gone by then)."""
-    own = _size([p for p in source.model_dir.iterdir() if p.is_file()])
-    base = _size(weights.model_files(source.base_path))
-    total = own
-    if source.has_adapter:
-        packed = base if _packs_base(source) and kind != "merged" else 0
-        merged = source.base.parameters * (4 if source.dtype == "float32" else 2) if kind != "adapter" else 0
-        total += packed + merged
-    return 2 * total + _SPARE
 
 
 @contextmanager

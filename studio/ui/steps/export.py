@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.core.errors import ExportError
+from studio.core.errors import ExportError, StudioError
 from studio.core.recipe import Recipe
 from studio.runs.folder import RunFolder
 from studio.ui.components import downloadable, html
@@ -69,9 +69,10 @@ class ExportStep:
         reason = words.why_not(purpose, recipe) or self._not_offered(recipe, purpose)
         state = {} if reason else self._state(run, purpose)
         now = state.get("state", "none")
+        expected, with_base = (None, False) if reason else _expected(run, purpose)
         ready = now == "ready" and bool(state.get("path")) and Path(state["path"]).is_file()
         return [
-            words.card(purpose, state, reason, _expected_gib(run, purpose)),
+            words.card(purpose, state, reason, expected, with_base=with_base),
             gr.update(
                 value=words.button_label(state), visible=not reason, interactive=now != "working",
                 variant="secondary" if ready else "primary",
@@ -113,18 +114,13 @@ class ExportStep:
         return self._shown(run, recipe, purpose)
 
 
-def _expected_gib(run: RunFolder, purpose: Purpose) -> float | None:
-    """About how large the file will be: the adapter as it lies in the folder, else the base's weights with it."""
-    tuned = _weights_gib(run.model_dir)
-    if purpose.kind == "adapter" or not (run.model_dir / "adapter_config.json").is_file():
-        return tuned
-    path = run.recipe().base.path
-    base = _weights_gib(Path(path)) if path else None
-    if base is None:
-        return None
-    return base + (tuned or 0) if purpose.kind == "bundle" else base
+def _expected(run: RunFolder, purpose: Purpose) -> tuple[int | None, bool]:
+    """About how many bytes the file will have, and whether the base lies in it; nothing where that cannot be told."""
+    from studio.export.sizes import packs_base, zip_size
+    from studio.export.source import Source
 
-
-def _weights_gib(folder: Path) -> float | None:
-    sizes = [path.stat().st_size for path in folder.glob("*.safetensors")] if folder.is_dir() else []
-    return sum(sizes) / 1024**3 if sizes else None
+    try:
+        source = Source.open(run.path)
+        return zip_size(source, purpose.kind), packs_base(source, purpose.kind)
+    except (StudioError, OSError):
+        return None, False  # making it tells why

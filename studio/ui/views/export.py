@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from studio.core.recipe import Recipe
 from studio.ui.views.html import Safe, join, tag
-from studio.ui.views.quantities import gigabytes
+
+if TYPE_CHECKING:
+    from studio.tasks.base import ExportKind
 
 
 @dataclass(frozen=True)
 class Purpose:
     """One thing a person may want the model for. ``kind`` is the export's name in the engine."""
 
-    kind: str
+    kind: ExportKind
     title: str
     sentence: str
     term: str
@@ -35,6 +37,11 @@ PURPOSES = (
         "bundle", "Needs Python with transformers to run it; nothing to read the card and the numbers.",
     ),
 )  # fmt: skip
+_WITH_BASE = replace(
+    PURPOSES[0],
+    sentence="What was learned, with the base it sits on: that base cannot be had elsewhere. Best for tuning on.",
+    needs="Needs Python with transformers and peft.",
+)
 WITHOUT_ADAPTER = {
     "full": "This run changed all weights of the base, so there is no separate adapter. Take the merged model.",
     "head": "This run tuned the last layer of the base itself, so there is no separate adapter. Take the merged model.",
@@ -47,16 +54,25 @@ def why_not(purpose: Purpose, recipe: Recipe) -> str:
     return WITHOUT_ADAPTER.get(recipe.method.kind or "", "") if purpose.kind == "adapter" else ""
 
 
-def card(purpose: Purpose, state: dict[str, Any], reason: str = "", expected_gib: float | None = None) -> Safe:
-    """One purpose: what it is for, how large, what it needs, and how far it has come."""
+def card(
+    purpose: Purpose, state: dict[str, Any], reason: str = "", expected: int | None = None, *, with_base: bool = False
+) -> Safe:  # fmt: skip
+    """One purpose: what it is for, how large, what it needs, and how far it has come.
+
+    Args:
+        expected: About how many bytes the file will have, where that is known.
+        with_base: The base lies in the file too (``studio.export.sizes.packs_base``).
+    """
+    if with_base and purpose.kind == "adapter":
+        purpose = _WITH_BASE
     if reason:
         return tag("div", _head(purpose), tag("p", reason, class_="ts-export-not"), class_="ts-export ts-export-off")
     now = state.get("state", "none")
     size = state.get("size")
     if size:
         size_words = f"{_bytes(int(size))}, one zip file"
-    elif expected_gib:
-        size_words = f"about {gigabytes(expected_gib)}"
+    elif expected:
+        size_words = f"about {_bytes(expected)}"
     else:
         size_words = ""
     facts = [size_words] if size_words else []

@@ -24,6 +24,7 @@ from studio.core.recipe import Recipe
 from studio.export import archive, artefacts, weights
 from studio.export import source as sources
 from studio.export.artefacts import export
+from studio.export.sizes import zip_size
 from studio.models.folder import SOURCE_FILE
 
 TEXTS = {"README.md", "recipe.yaml", "try_it.py", "environment.txt"}
@@ -348,3 +349,12 @@ def test_a_hub_base_is_named_and_not_packed(make_run, monkeypatch):
     assert not any(name.startswith("base/") for name in names_in(result.path))
     assert yaml.safe_load(head)["base_model"] == "someone/seedling"
     assert Path(result.path).name == "support-3-adapter.zip"
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [("adapter", "lora"), ("merged", "lora"), ("bundle", "lora"), ("merged", "full")]
+)
+def test_the_size_told_beforehand_is_that_of_the_zip(make_run, kind, method):
+    run = make_run("chat", method)
+    told = zip_size(sources.Source.open(run), kind)
+    assert export(run, kind).size == pytest.approx(told, rel=0.05)

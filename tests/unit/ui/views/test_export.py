@@ -28,9 +28,18 @@ def test_adapter_runs_offer_all_three() -> None:
 
 
 def test_each_card_says_what_it_is_for_its_size_and_what_it_needs() -> None:
-    markup = words.card(MERGED, {"state": "none"}, expected_gib=0.5)
-    for said in ("Run it anywhere with Transformers", "merged", "about 0.5 GB", "Needs Python with transformers"):
+    markup = words.card(MERGED, {"state": "none"}, expected=21_100_000)
+    for said in ("Run it anywhere with Transformers", "merged", "about 21.1 MB", "Needs Python with transformers"):
         assert said in markup
+
+
+def test_an_adapter_that_brings_its_base_is_not_called_small() -> None:
+    alone, packed = (words.card(ADAPTER, {}, expected=11_800_000, with_base=with_base) for with_base in (False, True))
+    assert "Only what was learned, as a small file" in alone
+    assert "and the base model" in alone
+    assert "with the base it sits on" in packed
+    for wrong in ("Only what was learned", "small file", "and the base model"):
+        assert wrong not in packed
 
 
 def test_checked_is_said_only_of_what_was_checked() -> None:
