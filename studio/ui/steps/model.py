@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ class ModelStep:
     def __init__(self, studio: StudioContext, run_id: gr.State, shell: Shell) -> None:
         self.studio, self.run_id, self.shell = studio, run_id, shell
         self.measurements = Measurements(studio)
+        self._tickets, self._newest = itertools.count(), dict[str, int]()
         self.form = SettingsForm(
             {name: model for name, model in SECTIONS.items() if name in {"method", "training"}},
             skip=("training.preset",),
@@ -181,22 +183,32 @@ class ModelStep:
     def _use_other(self, run_id: str, typed: str, words_typed: str, show_all: bool) -> list[Any]:
         return self._choose(run_id, named(typed), words_typed, show_all)
 
+    def _ticket(self, run_id: str) -> int:
+        """The number of what the person has just done."""
+        self._newest[run_id] = next(self._tickets)
+        return self._newest[run_id]
+
     def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:
+        self._ticket(run_id)
         self.studio.draft(run_id).set_base(base_id)
         self.measurements.drop(run_id)
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=True)
 
     def _preset(self, name: str, run_id: str, words_typed: str, show_all: bool) -> list[Any]:
+        self._ticket(run_id)
         draft = self.studio.draft(run_id)
         draft.update("training", {**_cleared(), "preset": name})
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=True)
 
     def _edit(self, path: str, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
+        ticket = self._ticket(run_id)
         problems = self._save(run_id, values, only=path)
         self.measurements.of(run_id).why_not = ""
-        return self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
+        updates = self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
+        # Fields left one soon after the other are worked on at once: an older one must not mark what is mended by now.
+        return updates if self._newest[run_id] == ticket else [gr.skip()] * len(self.changing)
 
     def _save(self, run_id: str, values: tuple[Any, ...], only: str = "") -> list[FieldProblem]:
         """Put the form into the draft; what is wrong is not taken, and told.

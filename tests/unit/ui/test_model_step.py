@@ -1,0 +1,75 @@
+"""The Model step's answers to what a person does in quick succession."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from studio.core.workspace import Workspace
+from studio.runs.draft import Draft
+from studio.ui.context import StudioContext
+from studio.ui.shell import Shell
+from studio.ui.steps.model import ModelStep
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Draft:
+    (tmp_path / "rows.csv").write_text("question,answer\n" + "".join(f"What is {i}?,It is {i}.\n" for i in range(40)))
+    return Draft.from_files(Workspace.open(tmp_path), [tmp_path / "rows.csv"])
+
+
+@pytest.fixture
+def step(draft: Draft, monkeypatch: pytest.MonkeyPatch) -> ModelStep:
+    with gr.Blocks():
+        run_id = gr.State(None)
+        studio = StudioContext(draft.workspace)
+        made = ModelStep(studio, run_id, Shell(studio, run_id))
+    monkeypatch.setattr(made.measurements, "want", made.measurements.of)
+    return made
+
+
+def typed(step: ModelStep, **values: str) -> list[Any]:
+    """What all fields hold, some of them as typed."""
+    blank = [component.value for component in step.form.components]
+    names = [field.info.name for field in step.form.fields]
+    return [values.get(name, value) for name, value in zip(names, blank, strict=True)]
+
+
+def start(step: ModelStep, updates: list[Any]) -> Any:
+    return updates[step.changing.index(step.start)]
+
+
+def test_start_waits_until_every_setting_is_mended(step: ModelStep, draft: Draft) -> None:
+    wrong = step._edit("training.epochs", draft.run.id, "", False, *typed(step, epochs="-3", learning_rate="7"))
+    assert start(step, wrong)["interactive"] is False
+    assert "mend 2 settings first" in wrong[step.changing.index(step.receipt)]
+    mended = step._edit("training.epochs", draft.run.id, "", False, *typed(step, epochs="2"))
+    assert start(step, mended)["interactive"] is True
+    assert "fits" in mended[step.changing.index(step.receipt)]
+
+
+def test_a_measurement_that_ends_does_not_make_a_wrong_setting_fit(step: ModelStep, draft: Draft) -> None:
+    now = step._round(draft.run.id)
+    *_, receipt = step._measured(now, draft.run.id, "", False, *typed(step, epochs="-3"))
+    assert "mend 1 setting first" in receipt
+    assert "mend 1 setting first" in step._cards_again(draft.run.id, "", False, *typed(step, epochs="-3"))
+
+
+def test_an_older_answer_does_not_mark_what_is_mended_by_now(
+    step: ModelStep, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer: list[list[Any]] = []
+    compute = step._updates
+
+    def slowly(*given: Any, **named: Any) -> list[Any]:
+        monkeypatch.setattr(step, "_updates", compute)
+        newer.append(step._edit("training.epochs", draft.run.id, "", False, *typed(step, epochs="2")))
+        return compute(*given, **named)
+
+    monkeypatch.setattr(step, "_updates", slowly)
+    older = step._edit("training.epochs", draft.run.id, "", False, *typed(step, epochs="-3"))
+    assert older == [gr.skip()] * len(step.changing)
+    assert start(step, newer[0])["interactive"] is True
