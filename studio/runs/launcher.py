@@ -114,11 +114,18 @@ class Launcher:
         self._request(run, "pause")
 
     def stop(self, run: RunFolder) -> None:
-        """End, keep the best weights and write the report card. A queued run leaves the queue.
+        """End, keep the best weights and write the report card. A queued run leaves the queue; a paused one goes on from its
+        checkpoint for just that.
 
         Raises:
-            RunError: the run is not going on.
+            RunError: the run is not going on, and there is nothing to keep.
         """
+        with self.queue.held():
+            state = run.state()
+            if state.state == "stopped" and latest_checkpoint(run.checkpoints_dir) is not None:
+                self._queue(run, state, "Waiting to keep the best.")
+                run.request("stop")
+                return
         self._request(run, "stop")
 
     def cancel(self, run: RunFolder) -> bool:

@@ -22,6 +22,8 @@ class RunState:
     ``pid`` and ``pid_started`` (:func:`studio.runs.processes.started_at`) name the worker beyond reuse of its number, from
     the moment it is started; once it has imported everything and has taken the run up itself, ``taken_up`` says so.
     ``message`` is a sentence for the person. ``best_step`` names the best checkpoint so far.
+    ``seconds`` is how long workers have been at it in all, pauses left out; ``outcome`` says how a run with a tuned model
+    came to its end (see :class:`studio.training.types.TrainResult`).
     """
 
     state: State = "draft"
@@ -39,6 +41,8 @@ class RunState:
     step_of_journey: int = 0
     error: dict[str, str] = field(default_factory=dict)
     taken_up: bool = False
+    seconds: float = 0.0
+    outcome: str = ""
 
 
 def parse_state(values: dict[str, Any] | None) -> RunState | None:
@@ -87,5 +91,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "step_of_journey": _is_count,
     "error": lambda value: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
     "taken_up": lambda value: isinstance(value, bool),
+    "seconds": is_time,
+    "outcome": lambda value: isinstance(value, str),
 }
 """What each field of ``state.json`` must be like to be believed."""

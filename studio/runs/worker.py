@@ -48,6 +48,7 @@ class Worker:
         self._lock = threading.RLock()
         """Held while events and the state are written: the thread that hears requests tells too."""
         self._written = 0.0
+        self._begun, self._seconds_before = time.monotonic(), 0.0
         self._result: TrainResult | None = None
         self.state = RunState()
 
@@ -63,13 +64,14 @@ class Worker:
     def _go(self) -> RunState:
         self._write_event = EventWriter(self.run.events_path)
         before = self.run.state()
+        self._begun, self._seconds_before = time.monotonic(), before.seconds
         self.state = replace(
             before, state="starting", message="Loading the base and the data.", started=time.time(), ended=None, error={},
-            pid=os.getpid(), pid_started=processes.started_at(os.getpid()), taken_up=True,
+            outcome="", pid=os.getpid(), pid_started=processes.started_at(os.getpid()), taken_up=True,
         )  # fmt: skip
-        self._save()
         with self.requests.heard():
             try:
+                self._save()  # from here on it may be asked to end
                 self._train_and_evaluate()
             except CutShort:
                 self.phase = "over"
@@ -133,7 +135,8 @@ class Worker:
         self._finish(self._result, left_out)
 
     def _finish(self, result: TrainResult, problem: StudioError | None) -> None:
-        message = _finished_message(result)
+        message = _finished_message(result, self.state.total_steps)
+        self.state = replace(self.state, outcome=result.outcome)
         if problem is None:
             self._end("finished", message, result)
             return
@@ -220,6 +223,7 @@ class Worker:
 
     def _save(self) -> None:
         self._written = time.monotonic()
+        self.state = replace(self.state, seconds=round(self._seconds_before + self._written - self._begun, 1))
         self.run.write_state(self.state)
 
     def _downloading(self, message: str, share: float) -> None:
@@ -242,13 +246,14 @@ def _paused_message(result: TrainResult, by_system: bool) -> str:
     return f"{who} at step {result.steps}. Resume goes on from there."
 
 
-def _finished_message(result: TrainResult) -> str:
+def _finished_message(result: TrainResult, total: int) -> str:
+    of = f" of {total}" if total > result.steps else ""
     best = f" The weights of step {result.best_step}, the best, were kept." if result.best_step is not None else ""
     match result.outcome:
         case "early":
-            return f"Ended early at step {result.steps}: no more progress.{best}"
+            return f"Ended early at step {result.steps}{of}: no more progress.{best}"
         case "stopped":
-            return f"Stopped by you at step {result.steps}.{best}"
+            return f"Stopped by you at step {result.steps}{of}.{best}"
         case _:
             return f"Finished all {result.steps} steps.{best}"
 

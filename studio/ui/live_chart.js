@@ -107,6 +107,7 @@ async function draw(answer) {
   const empty = answer.full && !some;
   if (empty) {
     if (drawn) { Plotly.purge(plot); drawn = false; }
+    find(".lc-empty p").textContent = answer.empty;
     find(".lc-empty").hidden = false;
     return;
   }
@@ -214,6 +215,7 @@ function choose() {
     generation = 0;
     cursor = best = base = null;
     if (drawn) { Plotly.purge(find(".lc-plot")); drawn = false; }
+    find(".lc-empty p").textContent = "";
     find(".lc-empty").hidden = false;
     find(".lc-numbers").open = false;
     find(".lc-table").replaceChildren();

@@ -26,6 +26,16 @@ from studio.ui.views.chart import watch
 from studio.ui.views.terms import words_line
 
 EMPTY = "The curve starts here about 5 seconds after you press Start."
+_EMPTY_IN = {
+    "draft": EMPTY,
+    "queued": "The curve starts here once it is this run's turn.",
+    "finished": "This run has no curve.",
+    "stopped": "No curve yet: the run was stopped before its first step.",
+    "failed": "No curve: the run failed before its first step.",
+    "interrupted": "No curve yet: the run was cut off before its first step.",
+}
+"""What stands in the place of the curve while there is none; of a run that is going on, that it will come."""
+_EMPTY_SOON = "The curve starts here with the first step, as soon as the base is loaded."
 CURVE_WORDS = ("loss", "training loss", "validation loss", "best checkpoint")
 PANEL_WORDS = ("learning rate", "gradient norm", "throughput")
 """The words of the two pictures that the glossary explains; in the pictures themselves none can be pointed at."""
@@ -85,7 +95,8 @@ def answer(workspace: Workspace, request: Any) -> dict[str, Any]:
     state = run.state()
     kind = "ended" if state.state in ENDED else "draft" if state.state == "draft" else "active"
     found = watch(run.events_path).answer(request)
-    return {**found, "run": run.id, "state": state.state, "wait_ms": _WAIT_MS[kind]}
+    empty = _EMPTY_IN.get(state.state, _EMPTY_SOON)
+    return {**found, "run": run.id, "state": state.state, "empty": empty, "wait_ms": _WAIT_MS[kind]}
 
 
 def table(workspace: Workspace, request: Any) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -14,6 +16,7 @@ from studio.runs import processes
 from studio.runs.draft import Draft
 from studio.runs.folder import RunFolder
 from studio.runs.state import RunState
+from studio.training.checkpoints import checkpoint_path, mark_complete
 
 from .conftest import App
 
@@ -109,3 +112,48 @@ def test_out_of_memory_is_explained_and_one_click_retries_with_less(page: Any, a
     )
     assert app.state(new)["state"] == "queued"
     page.click("#ts-cancel")
+
+
+def test_what_became_of_a_run_is_said_as_it_was(page: Any, app: App) -> None:
+    """Paused, ended by the person, failed: each in words of its own, with what can be done then."""
+    run = started_draft(app)
+    checkpoint = checkpoint_path(run.checkpoints_dir, 157)
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "weights").write_text("weights")
+    mark_complete(checkpoint, {"step": 157})
+    state = RunState(
+        state="stopped", message="Paused at step 157. Resume goes on from there.", step=157, total_steps=525,
+        created=time.time(), started=time.time() - 25, ended=time.time(), seconds=45,
+    )  # fmt: skip
+    run.write_state(state)
+    page.goto(f"{app.url}?run={run.id}&step=4")
+    page.wait_for_selector("#ts-stop:visible", timeout=60_000)
+    assert page.locator("#ts-resume:visible").count() == 1
+    page.wait_for_selector(".ts-here .ts-run-state >> text=paused")
+
+    with run.events_path.open("w") as events:
+        for step, loss in ((0, 3.0), (140, 2.55), (157, 2.58)):
+            events.write(json.dumps({"kind": "metric", "step": step, "validation_loss": loss}) + "\n")
+    run.model_dir.mkdir()
+    (run.model_dir / "tailor.json").write_text("{}")
+    message = "Stopped by you at step 157 of 525. The weights of step 140, the best, were kept."
+    run.write_state(replace(state, state="finished", outcome="stopped", message=message))
+    page.wait_for_selector(f"#ts-coach >> text={message}")
+    told = page.inner_text("#ts-status")
+    assert "45 s" in told
+    assert "Validation loss at step 140, kept" in told
+    assert "2.550" in told
+    assert "2.580" not in told
+    assert page.get_attribute("#ts-status [role=progressbar]", "aria-valuenow") == "30"
+    page.wait_for_selector("#ts-to-compare:visible")
+    assert page.locator("#ts-stop:visible").count() == 0
+
+    run.model_dir.joinpath("tailor.json").unlink()
+    run.events_path.unlink()
+    error = {"title": "The base cannot be fetched", "what_happened": "There is no internet.", "what_to_do": "Choose a base that is on this machine."}  # fmt: skip
+    run.write_state(RunState(state="failed", message="The base cannot be fetched.", error=error, created=time.time()))
+    page.wait_for_selector("#ts-chart .lc-empty >> text=failed before its first step", timeout=30_000)
+    page.click("#ts-again")
+    page.wait_for_function("id => new URL(location.href).searchParams.get('run') !== id", arg=run.id, timeout=60_000)
+    page.wait_for_selector("#ts-start:visible", timeout=60_000)
+    assert page.evaluate("new URL(location.href).searchParams.get('step')") == "3"

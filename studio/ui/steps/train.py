@@ -3,6 +3,7 @@ that opens the address sees the same; nothing here trains anything."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import gradio as gr
@@ -10,10 +11,11 @@ import gradio as gr
 from studio.core.errors import RunError
 from studio.runs.folder import RunFolder
 from studio.runs.state import ACTIVE, RunState
+from studio.training.checkpoints import read_memory
 from studio.ui import live_chart
 from studio.ui.components import html
 from studio.ui.context import StudioContext
-from studio.ui.shell import COMPARE, QUIET, TRAIN, Shell, StepView
+from studio.ui.shell import COMPARE, MODEL, QUIET, TRAIN, Shell, StepView
 from studio.ui.views import train as words
 from studio.ui.views.chart import RunWatch, watch
 from studio.ui.views.journey import has_model
@@ -44,6 +46,7 @@ class TrainStep:
                 self.retry = gr.Button(
                     "Retry with smaller batch", variant="primary", size="md", elem_id="ts-retry", visible=False
                 )
+                self.again = gr.Button("New run from this one", size="md", elem_id="ts-again", visible=False)
                 self.cancel = gr.Button("Cancel", size="md", elem_id="ts-cancel", visible=False)
                 self.compare = gr.Button(
                     "Compare →", variant="primary", size="md", elem_id="ts-to-compare", visible=False
@@ -61,7 +64,7 @@ class TrainStep:
     def ticking(self) -> list[Any]:
         return [
             self.coach, self.status, self.pause, self.stop, self.resume, self.retry, self.cancel, self.compare,
-            self.answers, self.remarks, self.log,
+            self.again, self.answers, self.remarks, self.log,
         ]  # fmt: skip
 
     def _wire(self) -> None:
@@ -77,6 +80,8 @@ class TrainStep:
         self.shell.open(self.cancel.click(guarded(self._cancel), [self.run_id], None, **QUIET))
         retried = self.retry.click(guarded(self._retry), [self.run_id], [self.run_id], **QUIET)
         self.shell.go_to(retried, TRAIN)
+        copied = self.again.click(guarded(self._again), [self.run_id], [self.run_id], **QUIET)
+        self.shell.go_to(copied, MODEL)
         self.shell.go_to(self.compare.click(guarded(lambda: None), None, None, **QUIET), COMPARE)
 
     def view(self) -> StepView:
@@ -91,7 +96,12 @@ class TrainStep:
 
     def _refresh(self, run_id: str | None) -> list[Any]:
         if not run_id:
-            return [live_chart.value(None)] * 2 + [""] * 2 + [gr.update(visible=False)] * 6 + [""] * 3
+            return (
+                [live_chart.value(None)] * 2
+                + [""] * 2
+                + [gr.update(visible=False)] * len(fields(words.Buttons))
+                + [""] * 3
+            )
         run = self.studio.run(run_id)
         state = run.state()
         return [*self._charts(run, state), *self._shown(run, state)]
@@ -105,11 +115,11 @@ class TrainStep:
         report = run.report() if state.state in {"finished", "stopped"} else None
         tuned = has_model(run)
         requested = run.requested() if state.state in ACTIVE else ""
-        may = words.buttons(state, requested, tuned)
-        flags = [may.pause, may.stop, may.resume, may.retry, may.cancel, may.compare]
+        may = words.buttons(state, requested, tuned, state.state == "stopped" and _has_checkpoint(run))
+        flags = [may.pause, may.stop, may.resume, may.retry, may.cancel, may.compare, may.again]
         return [
             words.coach(seen.notes, state, tuned, str((report or {}).get("verdict", ""))),
-            words.status(state, seen.status, seen.latest, tuned, requested, self._before(run, state)),
+            words.status(state, seen.status, seen.latest, tuned, requested, self._before(run, state), seen.best),
             *(gr.update(visible=flag) for flag in flags),
             words.answers(seen.samples),
             words.remarks(seen.notes),
@@ -134,7 +144,8 @@ class TrainStep:
         old = memory.get("train") or [None] * len(signature)
         shown = self._shown(run, state)
         # Coach and figures are sent each time; the buttons, all together, and the long texts only when they changed.
-        parts = [shown[:2], shown[2:8], *([value] for value in shown[8:])]
+        last = 2 + len(fields(words.Buttons))
+        parts = [shown[:2], shown[2:last], *([value] for value in shown[last:])]
         hashes = [hash(str(part)) for part in parts]
         known = memory.get("parts") or [None] * len(parts)
         updates = [
@@ -163,5 +174,14 @@ class TrainStep:
         if not self.studio.launcher.cancel(self.studio.run(run_id)):
             raise RunError("This run is no longer waiting", "It has been started meanwhile.", "Use Stop to end it.")
 
+    def _again(self, run_id: str) -> str:
+        from studio.runs.draft import Draft
+
+        return Draft.copy_of(self.studio.workspace, run_id).run.id
+
     def _retry(self, run_id: str) -> str:
         return self.studio.launcher.retry_smaller(self.studio.run(run_id)).id
+
+
+def _has_checkpoint(run: RunFolder) -> bool:
+    return any(read_memory(path) is not None for path in run.checkpoints_dir.glob("checkpoint-*"))

@@ -218,6 +218,12 @@ class RunWatch:
         return [step, value]
 
     @property
+    def best(self) -> list[float] | None:
+        """The step and validation loss of the checkpoint whose weights are kept."""
+        with self._lock:
+            return self._best()
+
+    @property
     def samples(self) -> list[dict[str, Any]]:
         """The answers to the fixed prompts so far; ``best`` marks those of the checkpoint whose weights are kept, ``worse``
         those of one that is kept and yet worse than the base was."""

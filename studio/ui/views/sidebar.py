@@ -10,7 +10,7 @@ from pathlib import Path
 from studio.core.workspace import Workspace
 from studio.runs.events import read_events
 from studio.runs.folder import RunFolder
-from studio.runs.state import ACTIVE
+from studio.runs.state import ACTIVE, RunState
 from studio.ui.views.html import Safe, clip, join, tag
 
 WORDS = {
@@ -20,7 +20,9 @@ WORDS = {
     "training": ("●", "training"),
     "evaluating": ("●", "measuring"),
     "finished": ("✓", "finished"),
+    "paused": ("‖", "paused"),
     "stopped": ("■", "stopped"),
+    "kept": ("✓", "stopped"),
     "failed": ("✕", "failed"),
     "interrupted": ("!", "cut off"),
 }
@@ -29,13 +31,15 @@ POINTS = 40
 
 @dataclass(frozen=True)
 class RunEntry:
-    """One line of the list. ``losses`` are at most :data:`POINTS` values of the training loss, oldest first."""
+    """One line of the list. ``losses`` are at most :data:`POINTS` values of the training loss, oldest first; ``word`` is
+    the key of what is said of its state, where that is not the state itself."""
 
     id: str
     name: str
     state: str
     created: float = 0.0
     losses: tuple[float, ...] = ()
+    word: str = ""
 
 
 class RunList:
@@ -69,7 +73,7 @@ class RunList:
     def _read(self, path: Path) -> RunEntry:
         run = RunFolder(path)
         state = run.state()
-        return RunEntry(run.id, run.name(), state.state, state.created, self._losses(run))
+        return RunEntry(run.id, run.name(), state.state, state.created, self._losses(run), _word(state))
 
     def _losses(self, run: RunFolder) -> tuple[float, ...]:
         offset, losses = self._curves.get(run.id, (0, []))
@@ -84,6 +88,12 @@ class RunList:
             losses = thin(losses, 2 * POINTS)
         self._curves[run.id] = (offset, losses)
         return tuple(thin(losses, POINTS))
+
+
+def _word(state: RunState) -> str:
+    if state.state == "stopped" and state.step:
+        return "paused"
+    return "kept" if state.state == "finished" and state.outcome == "stopped" else state.state
 
 
 def _stamp(path: Path) -> float:
@@ -135,7 +145,7 @@ def run_list(entries: Sequence[RunEntry], current: str | None) -> Safe:
 
 
 def _line(entry: RunEntry, here: bool) -> Safe:
-    sign, word = WORDS.get(entry.state, ("?", entry.state))
+    sign, word = WORDS.get(entry.word or entry.state, ("?", entry.state))
     name = clip(entry.name, 60)
     return tag(
         "li",

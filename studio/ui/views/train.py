@@ -28,6 +28,8 @@ TITLES = {
 }
 
 PAUSED = "Paused. Everything is kept."
+UNBEGUN = "Stopped before the first step."
+BEFORE_THE_END = {"stopped": "Stopped by you.", "early": "Ended early: no more progress."}
 LACKED_MEMORY = {"out_of_memory", "killed"}
 """Codes of errors that a smaller batch may mend."""
 
@@ -42,23 +44,26 @@ class Buttons:
     retry: bool = False
     cancel: bool = False
     compare: bool = False
+    again: bool = False
 
 
-def buttons(state: RunState, requested: str, tuned: bool) -> Buttons:
+def buttons(state: RunState, requested: str, tuned: bool, checkpoint: bool = False) -> Buttons:
     """What can be done with a run now.
 
     Args:
         requested: What the person asked for already ("pause", "stop" or "").
         tuned: Whether the folder holds a tuned model.
+        checkpoint: Whether there is one to go on from.
     """
     going = state.state in {"starting", "training"}
     return Buttons(
         pause=going and not requested,
-        stop=going and requested != "stop",
+        stop=(going and requested != "stop") or (state.state == "stopped" and checkpoint and not tuned),
         resume=state.state in {"interrupted", "failed", "stopped"},
         retry=state.state in {"failed", "interrupted"} and state.error.get("code") in LACKED_MEMORY,
         cancel=state.state == "queued",
         compare=tuned and state.state in {"finished", "stopped"},
+        again=state.state == "failed",
     )
 
 
@@ -72,6 +77,8 @@ def coach(notes: Sequence[dict[str, Any]], state: RunState, tuned: bool, verdict
         return _line("caution", TITLES["interrupted"], message.removeprefix("The run was cut off. "))
     if state.state == "stopped" and not tuned:
         return _line("", state.message or PAUSED)
+    if _ended_before(state):
+        return _line("", state.message or _words(state, {}, "", 0), verdict)
     if state.state in {"finished", "stopped"}:
         if not verdict and state.message and state.message.rstrip(".") != TITLES[state.state].rstrip("."):
             return _line("good", state.message)
@@ -80,6 +87,11 @@ def coach(notes: Sequence[dict[str, Any]], state: RunState, tuned: bool, verdict
         note = notes[-1]
         return _line(str(note.get("level", "good")), str(note.get("text", "")))
     return _line("", TITLES.get(state.state, ""))
+
+
+def _ended_before(state: RunState) -> bool:
+    """Whether the run has its tuned model and yet did not go all the way."""
+    return state.state == "finished" and (state.outcome in {"stopped", "early"} or 0 < state.step < state.total_steps)
 
 
 def _told(state: RunState) -> str:
@@ -95,22 +107,34 @@ def _line(level: str, first: str, rest: str = "") -> Safe:
 
 
 def status(
-    state: RunState, event: dict[str, Any], latest: dict[str, float], tuned: bool, requested: str = "", before: int = 0
+    state: RunState,
+    event: dict[str, Any],
+    latest: dict[str, float],
+    tuned: bool,
+    requested: str = "",
+    before: int = 0,
+    best: Sequence[float] | None = None,
 ) -> Safe:
-    """Progress bar, words, and the figures beside the curve. ``before`` counts the runs that go before a waiting one."""
+    """Progress bar, words, and the figures beside the curve. ``before`` counts the runs that go before a waiting one;
+    ``best`` is the step and the validation loss of the checkpoint that is kept."""
     total = int(event.get("total_steps") or state.total_steps or 0)
     step = int(max(state.step, latest.get("step", 0), event.get("step") or 0))
     if total:
         step = min(step, total)
-    share = 1.0 if state.state == "finished" else step / total if total else 0.0
-    words = PAUSED if state.state == "stopped" and not tuned else _words(state, event, requested, before)
+    if _ended_before(state):
+        step = state.step
+    share = 1.0 if state.state == "finished" and not _ended_before(state) else step / total if total else 0.0
+    words = (
+        (PAUSED if step else UNBEGUN)
+        if state.state == "stopped" and not tuned
+        else _words(state, event, requested, before)
+    )
     figures = []
     if state.state in {"starting", "training"} and event.get("seconds_left") is not None and step:
         figures.append(("Time left", duration(float(event["seconds_left"])).removeprefix("about ")))
     elif state.started and state.state in ENDED:
-        figures.append(
-            ("Took", duration(max(0.0, (state.ended or state.updated) - state.started)).removeprefix("about "))
-        )
+        took = state.seconds or (state.ended or state.updated) - state.started
+        figures.append(("Took", duration(max(0.0, took)).removeprefix("about ")))
     if total:
         figures.append(("Step", f"{step:,} of {total:,}"))
     if latest.get("epoch"):
@@ -119,8 +143,12 @@ def status(
         figures.append(("Speed", f"{latest['tokens_per_second']:,.0f} tokens/s"))
     if latest.get("memory_gib"):
         figures.append(("Memory", gigabytes(latest["memory_gib"])))
-    if latest.get("validation_loss") is not None:
+    if best and state.state == "finished":
+        figures.append((f"Validation loss at step {best[0]:,.0f}, kept", f"{best[1]:.3f}"))
+    elif latest.get("validation_loss") is not None:
         figures.append(("Validation loss", f"{latest['validation_loss']:.3f}"))
+        if best:
+            figures.append((f"Best so far, step {best[0]:,.0f}", f"{best[1]:.3f}"))
     bar = tag(
         "div", tag("div", class_="ts-bar-fill", style=f"width:{share * 100:.1f}%"), class_="ts-bar", role="progressbar",
         aria_label="Progress", aria_valuemin=0, aria_valuemax=100, aria_valuenow=round(share * 100),
@@ -148,6 +176,8 @@ def _words(state: RunState, event: dict[str, Any], requested: str, before: int) 
         return "Stopping after this step or check. The best checkpoint is kept and checked."
     if state.state in ACTIVE:
         return str(event.get("message") or state.message or TITLES[state.state])
+    if _ended_before(state):
+        return BEFORE_THE_END.get(state.outcome, "Ended before the last step.")
     return TITLES.get(state.state, "")
 
 

@@ -111,6 +111,22 @@ def test_a_paused_run_resumes(workspace, launch):
     assert [e["step"] for e in run.events()[0] if e["kind"] == "metric"] == list(range(1, 31))
 
 
+def test_the_best_of_a_paused_run_is_kept_when_asked_for(workspace, launch):
+    launcher = launch()
+    run = prepared(workspace, steps=5000, step_s=0.02)
+    launcher.enqueue(run)
+    wait_for(lambda: run.state().step > 0)
+    launcher.pause(run)
+    wait_for(lambda: state_of(run) == "stopped")
+    at = run.state().step
+    launcher.stop(run)
+    wait_for(lambda: state_of(run) == "finished")
+    ended_ = run.state()
+    assert (ended_.outcome, ended_.step) == ("stopped", at + 1)
+    assert f"Stopped by you at step {at + 1} of 5000." in ended_.message
+    assert run.report() is not None
+
+
 def test_a_queued_run_leaves_the_queue(workspace, launch):
     launcher = launch()
     first, second = (prepared(workspace, steps=200, step_s=0.02) for _ in range(2))

@@ -60,6 +60,18 @@ def test_a_paused_run_goes_on_where_it_was(workspace):
     assert [e["resumed_from_step"] for e in kinds(run, "status") if "resumed_from_step" in e] == [1]
 
 
+def test_the_time_of_all_its_workers_is_summed_and_not_the_pause(workspace):
+    run = prepared(workspace, steps=4, step_s=0.2)
+    run.request("pause")
+    _without_watcher(Worker(run))
+    first = run.state()
+    assert 0.2 <= first.seconds < 20
+    run.change_state(started=first.started - 3600, ended=first.ended - 3600)
+    last = Worker(run).go()
+    assert first.seconds + 0.6 <= last.seconds < first.seconds + 60
+    assert last.outcome == "finished"
+
+
 def test_a_resume_goes_past_a_damaged_checkpoint(workspace):
     run = prepared(workspace, steps=4, step_s=0)
     Worker(run).go()

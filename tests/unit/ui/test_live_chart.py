@@ -26,5 +26,19 @@ def test_a_run_that_has_ended_is_asked_for_rarely(tmp_path: Path) -> None:
     assert waits["queued"] <= 1_000 < 10_000 <= waits["finished"]
 
 
+def test_the_empty_place_speaks_of_the_state_of_the_run(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path)
+    run = RunFolder.create(workspace, "r")
+    said = {}
+    for state in ("draft", "queued", "stopped", "failed", "interrupted", "finished"):
+        run.change_state(state=state)
+        said[state] = live_chart.answer(workspace, {"run": run.id})["empty"]
+    assert "press Start" in said.pop("draft")
+    assert "turn" in said["queued"]
+    assert "failed" in said["failed"]
+    assert "cut off" in said["interrupted"]
+    assert not any("Start" in words for words in said.values())
+
+
 def test_plotly_is_the_installed_package_s_own_file() -> None:
     assert live_chart.plotly_path().is_file()

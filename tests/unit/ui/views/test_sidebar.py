@@ -61,3 +61,19 @@ def test_the_open_run_is_marked() -> None:
     assert markup.count('aria-current="true"') == 1
     assert markup.count("data-active") == 1
     assert "Your runs appear here." in run_list([], None)
+
+
+def test_a_paused_run_is_called_paused_and_one_that_was_ended_stopped(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path)
+    run = make(workspace, "a", [])
+    said = {}
+    for state, step, outcome in (("stopped", 14, ""), ("stopped", 0, ""), ("finished", 14, "stopped"), ("finished", 20, "finished")):  # fmt: skip
+        run.write_state(RunState(state=state, created=1.0, step=step, outcome=outcome))  # type: ignore[arg-type]
+        markup = run_list(RunList(workspace).entries(), None)
+        said[state, step] = [word for word in ("paused", "stopped", "finished") if f">{word}<" in markup]
+    assert said == {
+        ("stopped", 14): ["paused"],
+        ("stopped", 0): ["stopped"],
+        ("finished", 14): ["stopped"],
+        ("finished", 20): ["finished"],
+    }

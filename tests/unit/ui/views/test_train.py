@@ -1,6 +1,7 @@
 """What the Train step says in each state of a run."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from studio.ui.views import train as words
 
 
 def shown(state: RunState, **more: object) -> set[str]:
-    made = words.buttons(state, str(more.get("requested", "")), bool(more.get("tuned")))
+    made = words.buttons(state, str(more.get("requested", "")), bool(more.get("tuned")), bool(more.get("checkpoint")))
     return {name for name, there in vars(made).items() if there}
 
 
@@ -22,10 +23,11 @@ def test_each_state_offers_what_can_be_done_in_it() -> None:
     assert shown(RunState(state="evaluating")) == set()
     assert shown(RunState(state="interrupted")) == {"resume"}
     assert shown(RunState(state="stopped")) == {"resume"}
+    assert shown(RunState(state="stopped"), checkpoint=True) == {"stop", "resume"}
     assert shown(RunState(state="stopped"), tuned=True) == {"resume", "compare"}
     assert shown(RunState(state="finished"), tuned=True) == {"compare"}
-    assert shown(RunState(state="failed", error={"code": "x"})) == {"resume"}
-    assert shown(RunState(state="failed", error={"code": "out_of_memory"})) == {"resume", "retry"}
+    assert shown(RunState(state="failed", error={"code": "x"})) == {"resume", "again"}
+    assert shown(RunState(state="failed", error={"code": "out_of_memory"})) == {"resume", "retry", "again"}
     assert shown(RunState(state="interrupted", error={"code": "killed"})) == {"resume", "retry"}
 
 
@@ -66,7 +68,56 @@ def test_a_run_cut_off_by_the_system_says_what_to_do() -> None:
 def test_a_paused_run_is_not_called_finished() -> None:
     state = RunState(state="stopped", message="Paused at step 14. Resume goes on from there.")
     assert "Paused at step 14" in words.coach([], state, False)
-    assert "Paused" in words.status(state, {}, {}, False)
+    assert "Paused" in words.status(replace(state, step=14), {}, {}, False)
+
+
+def test_a_run_that_the_person_stopped_says_so_with_its_bar_at_its_place() -> None:
+    message = "Stopped by you at step 157 of 525. The weights of step 140, the best, were kept."
+    state = RunState(state="finished", outcome="stopped", step=157, total_steps=525, message=message)
+    line = words.coach([], state, True, "Clearly better.")
+    assert f"<strong>{message}</strong>" in line
+    assert "Clearly better." in line
+    assert "Finished" not in line
+    assert "✓" not in line
+    markup = words.status(state, {}, {"step": 157.0}, True)
+    assert 'aria-valuenow="30"' in markup
+    assert "Stopped by you." in markup
+    assert "157 of 525" in markup
+    assert "Finished" not in markup
+
+
+def test_a_run_that_ended_early_or_is_from_before_is_not_shown_as_full() -> None:
+    early = RunState(state="finished", outcome="early", step=50, total_steps=100)
+    assert "Ended early" in words.status(early, {}, {}, True)
+    assert 'aria-valuenow="50"' in words.status(early, {}, {}, True)
+    unknown = RunState(state="finished", step=25, total_steps=100)
+    assert "Ended before the last step." in words.status(unknown, {}, {}, True)
+    assert 'aria-valuenow="25"' in words.status(unknown, {}, {}, True)
+    whole = RunState(state="finished", outcome="finished", step=100, total_steps=100)
+    assert 'aria-valuenow="100"' in words.status(whole, {}, {}, True)
+    assert "✓" in words.coach([], whole, True, "Better.")
+
+
+def test_the_time_it_took_leaves_pauses_out() -> None:
+    resumed = RunState(state="finished", started=1000.0, ended=1025.0, seconds=45.0)
+    assert "<dt>Took</dt><dd>45 s</dd>" in words.status(resumed, {}, {}, True)
+    before = RunState(state="finished", started=1000.0, ended=1025.0)
+    assert "<dt>Took</dt><dd>25 s</dd>" in words.status(before, {}, {}, True)
+
+
+def test_the_validation_loss_at_the_end_is_that_of_the_weights_that_were_kept() -> None:
+    latest, best = {"step": 157.0, "validation_loss": 2.58}, [140.0, 2.55]
+    end = words.status(RunState(state="finished"), {}, latest, True, best=best)
+    assert "<dt>Validation loss at step 140, kept</dt><dd>2.550</dd>" in end
+    assert "2.580" not in end
+    going = words.status(RunState(state="training"), {}, latest, False, best=best)
+    assert "<dt>Validation loss</dt><dd>2.580</dd>" in going
+    assert "<dt>Best so far, step 140</dt><dd>2.550</dd>" in going
+
+
+def test_a_run_stopped_before_it_began_is_not_called_paused() -> None:
+    assert "Stopped before the first step." in words.status(RunState(state="stopped"), {}, {}, False)
+    assert "Paused" in words.status(RunState(state="stopped", step=3), {}, {}, False)
 
 
 def test_progress_and_figures() -> None:
