@@ -19,6 +19,6 @@ class AnswerOptions(Options):
         200, title="Longest answer", term="max tokens", unit="tokens", help="An answer is cut here.", ge=1, le=4096, group="Answers"
     )  # fmt: skip
     seed: int = option(
-        42, title="Dice", term="seed", help="The same number gives the same answers; both panes use the same.",
+        42, title="Dice", term="seed", help="The same number gives the same answers; both panes use the same. “Ask again” rolls another.",
         ge=0, le=2**31 - 1, group="Answers",
     )  # fmt: skip

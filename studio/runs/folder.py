@@ -116,6 +116,11 @@ class RunFolder:
         return self.path / "feedback.jsonl"
 
     @property
+    def conversation_path(self) -> Path:
+        """What both models were asked on the Compare step, and what they said."""
+        return self.path / "conversation.json"
+
+    @property
     def exports_dir(self) -> Path:
         return self.path / "exports"
 

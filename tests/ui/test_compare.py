@@ -79,6 +79,31 @@ def test_a_conversation_that_is_cleared_during_an_answer_stays_empty(page: Any, 
     assert "slowly" not in page.inner_text("#ts-panes")
 
 
+def test_a_conversation_is_there_after_another_step_and_a_reload(page: Any, app: App) -> None:
+    run = tuned_run(app, "kept")
+    open_compare(page, app, run)
+    ask(page, "hi")
+    page.wait_for_selector("#ts-panes >> text=hi0 hi1")
+    page.wait_for_selector("#ts-chat-stop", state="hidden")
+    page.click(".ts-journey button[data-step='5']")
+    page.wait_for_selector("#ts-export-merged:visible")
+    page.click(".ts-journey button[data-step='4']")
+    page.wait_for_selector("#ts-panes >> text=hi0 hi1")
+    ask(page, "slowly")
+    page.wait_for_selector("#ts-panes >> text=slowly2")
+    page.reload()
+    page.wait_for_selector("#ts-panes >> text=hi0 hi1")
+    page.wait_for_selector("#ts-panes >> text=was left before both had answered")
+    page.click("#ts-chat-retry")
+    page.wait_for_selector("#ts-panes >> text=slowly1")
+    page.click("#ts-chat-clear")
+    page.wait_for_selector("#ts-panes .ts-nothing")
+    page.reload()
+    page.wait_for_selector("#ts-ask:visible")
+    page.wait_for_selector(".ts-journey:not([data-busy])")
+    assert page.is_visible("#ts-panes .ts-nothing")
+
+
 def test_an_answer_does_not_follow_into_another_run(page: Any, app: App) -> None:
     first, second = tuned_run(app, "first"), tuned_run(app, "second")
     open_compare(page, app, second)

@@ -19,7 +19,7 @@ from studio.core.errors import RunError, StudioError
 from studio.core.recipe import Recipe
 from studio.inference.types import SIDES
 from studio.runs.folder import RunFolder
-from studio.ui import prompt_list
+from studio.ui import kept_turns, prompt_list
 from studio.ui.asking import Asking, Askings
 from studio.ui.components import html
 from studio.ui.context import StudioContext
@@ -44,7 +44,7 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
 
 
 class CompareStep:
-    """The screen. A conversation lives in the browser session; votes go to the run folder."""
+    """The screen. A conversation is kept in the run folder, and so are votes; a browser session shows a copy."""
 
     def __init__(self, studio: StudioContext, run_id: gr.State, shell: Shell) -> None:
         self.studio, self.run_id, self.shell = studio, run_id, shell
@@ -147,12 +147,14 @@ class CompareStep:
         run = self.studio.run(run_id)
         recipe, report = run.recipe(), run.report()
         chats = _playground_kind(recipe) == "chat"
+        turns = kept_turns.read(run) if chats else []
+        blind = bool(turns) and turns[-1].hidden
         return [
             gr.update(visible=chats),
             gr.update(visible=not chats),
-            *self._conversation([], False),
+            *self._conversation(turns, blind),
             recipe.data.system_prompt or "",
-            False,
+            blind,
             "",
             classification.probabilities(None),
             classification.confusion(report),
@@ -174,7 +176,8 @@ class CompareStep:
         question = (question or "").strip()
         if not question:
             raise RunError("There is nothing to ask", "The box is empty.", "Type a question.")
-        yield from self._stream(run_id, _of_run(turns, run_id), question, blind, system, settings, request)
+        turn = self._turn(run_id, question, blind, settings)
+        yield from self._stream(_of_run(turns, run_id), turn, blind, system, request)
 
     def _again(
         self, run_id: str, turns: list[Turn], blind: bool, system: str, request: gr.Request, *settings: Any
@@ -182,26 +185,31 @@ class CompareStep:
         turns = _of_run(turns, run_id)
         if not turns:
             raise RunError("There is nothing to ask again", "No question has been asked yet.", "Type a question.")
-        yield from self._stream(run_id, turns[:-1], turns[-1].user, blind, system, settings, request)
+        turn = self._turn(run_id, turns[-1].user, blind, settings)
+        if not turns[-1].left_open:
+            turn = conversation.with_other_dice(turn, turns[-1])
+        yield from self._stream(turns[:-1], turn, blind, system, request)
+
+    def _turn(self, run_id: str, question: str, blind: bool, settings: tuple[Any, ...]) -> Turn:
+        return conversation.new_turn(question, blind, run_id=run_id, sampling=self._sampling(settings))
 
     def _stream(
-        self, run_id: str, before: list[Turn], question: str, blind: bool, system: str, settings: tuple[Any, ...],
-        request: gr.Request,
-    ) -> Iterator[list[Any]]:  # fmt: skip
+        self, before: list[Turn], turn: Turn, blind: bool, system: str, request: gr.Request
+    ) -> Iterator[list[Any]]:
         """Both answers as they come; the playground gathers about 50 ms of tokens at a time."""
-        sampling = self._sampling(settings)
-        playground = self.studio.playground(run_id)
-        turn = conversation.new_turn(question, blind, run_id=run_id, sampling=sampling)
-        with self.asking.begin(request.session_hash or "", run_id, playground) as asking:
+        playground = self.studio.playground(turn.run_id)
+        with self.asking.begin(request.session_hash or "", turn.run_id, playground) as asking:
+            kept_turns.write(self.studio.run(turn.run_id), [*before, turn])
             answers = self._answers(asking, playground, before, turn, blind, system)
             yield from asking.shown(answers, len(self.chatting))
 
     def _answers(
         self, asking: Asking, playground: Playground, before: list[Turn], turn: Turn, blind: bool, system: str
     ) -> Generator[list[Any], None, None]:
-        yield self._conversation([*before, turn], blind, going=True)
+        run = self.studio.run(turn.run_id)
         asked = {side: conversation.messages([*before, turn], side, system) for side in SIDES}
         try:
+            yield self._conversation([*before, turn], blind, going=True)
             for chunk in playground.chat(asked["base"], asked["tuned"], turn.sampling, token=asking.token):
                 turn = conversation.with_chunk(turn, chunk)
                 panes = conversation.panes([*before, turn], blind, status=conversation.status_of(chunk))
@@ -213,6 +221,10 @@ class CompareStep:
             kept = [*before, conversation.ended(turn)] if turn.base.text or turn.tuned.text else before
             yield self._conversation(kept, blind, box=turn.user)
             return
+        finally:
+            # Ended, stopped, failed, or left: a model that was made to stop says that it is done.
+            left = not asking.stopped and not asking.wanted
+            kept_turns.settle(run, replace(conversation.ended(turn) if asking.stopped else turn, left_open=left))
         yield self._conversation([*before, conversation.ended(turn)], blind)
 
     def _stop(self, run_id: str, request: gr.Request) -> dict[str, Any]:
@@ -224,10 +236,12 @@ class CompareStep:
         turns = _of_run(turns, run_id)
         if not turns:
             return [gr.skip()] * len(self.chatting)
+        kept_turns.write(self.studio.run(run_id), turns[:-1])
         return self._conversation(turns[:-1], blind, box=turns[-1].user)
 
     def _clear(self, run_id: str, blind: bool, request: gr.Request) -> list[Any]:
         self.asking.drop(request.session_hash or "")
+        kept_turns.write(self.studio.run(run_id), [])
         return self._conversation([], blind)
 
     def _vote(self, vote: Vote, run_id: str, turns: list[Turn]) -> list[Any]:
@@ -239,6 +253,7 @@ class CompareStep:
         with run.feedback_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
         voted = [*turns[:-1], replace(turns[-1], vote=vote)]
+        kept_turns.settle(run, voted[-1])
         report = report_card(run.report(), votes.tally(_feedback(run)))
         return [*self._conversation(voted, True), report]
 

@@ -133,6 +133,78 @@ def test_an_answer_does_not_follow_the_person_into_another_run(
     assert [(turn.user, turn.run_id) for turn in said] == [("hi", other.id)]
 
 
+def shown_again(step: CompareStep, run: RunFolder) -> SimpleNamespace:
+    """The screen of somebody who comes to it, from another step, another browser or after a reload."""
+    updates = dict(zip(step.outputs, step._refresh(run.id), strict=True))
+    return SimpleNamespace(
+        turns=updates[step.turns], panes=str(updates[step.panes]), blind=updates[step.blind],
+        may_vote=updates[step.voting]["visible"],
+    )  # fmt: skip
+
+
+def test_a_conversation_is_there_again_and_goes_on(step: CompareStep, studio: StudioContext) -> None:
+    run, other = a_run(studio, "a"), a_run(studio, "b")
+    first = turns_of(list(ask(step, run, "hi")))
+    said = shown_again(step, run)
+    assert said.turns == first
+    assert "hi0 hi1" in said.panes
+    assert shown_again(step, other).turns == []
+    list(ask(step, run, "ho", said.turns))
+    assert [turn.user for turn in shown_again(step, run).turns] == ["hi", "ho"]
+    step._clear(run.id, False, ME)  # type: ignore[arg-type]
+    assert shown_again(step, run).turns == []
+    run.conversation_path.write_text('{"turns": [3, {"user": 4}, {"user": "torn", "base": 1, "vote": []}]}')
+    assert [turn.user for turn in shown_again(step, run).turns] == ["torn"]
+
+
+def test_blind_answers_stay_blind_when_they_are_shown_again(step: CompareStep, studio: StudioContext) -> None:
+    run = a_run(studio, "a")
+    list(ask(step, run, "hi", blind=True))
+    said = shown_again(step, run)
+    assert (said.blind, said.may_vote) == (True, True)
+    for telling in ("Base", "Tuned", "adapter", "tokens"):
+        assert telling not in said.panes
+    step._vote("B", run.id, said.turns)
+    said = shown_again(step, run)
+    assert (said.blind, said.may_vote, said.turns[0].vote) == (True, False, "B")
+    assert "B was" in said.panes
+
+
+def test_a_question_that_was_left_is_shown_and_can_be_asked_again(
+    step: CompareStep, slow: SimpleNamespace, places: dict[str, int]
+) -> None:
+    assert [turn.user for turn in shown_again(step, slow.run).turns] == ["slow"], "from the first moment on"
+    places["me"] += 1
+    step._refresh(slow.run.id)
+    slow.thread.join(timeout=10)
+    said = shown_again(step, slow.run)
+    assert [(turn.user, turn.left_open, turn.answered) for turn in said.turns] == [("slow", True, False)]
+    assert "slow0" in said.panes, "what had been said is kept"
+    assert "“Ask again” asks this once more" in said.panes
+    assert "ts-caret" not in said.panes
+    places["me"] += 1
+    again = step._again(slow.run.id, said.turns, False, "", ME, *settings(step))  # type: ignore[arg-type]
+    assert [turn.user for turn in next(iter(again))[0]] == ["slow"]
+    again.close()  # type: ignore[attr-defined]
+
+
+def test_asking_again_rolls_other_dice_unless_a_seed_was_typed(step: CompareStep, studio: StudioContext) -> None:
+    run = a_run(studio, "a")
+
+    def again(turns: Any, **changed: Any) -> Any:
+        return turns_of(list(step._again(run.id, turns, False, "", ME, *settings(step, **changed))))  # type: ignore[arg-type]
+
+    first = turns_of(list(ask(step, run, "hi")))
+    assert first[0].sampling["seed"] == 42
+    second = again(first)
+    third = again(second)
+    seeds = {turns[0].sampling["seed"] for turns in (first, second, third)}
+    assert len(seeds) == 3
+    assert f"seed {third[0].sampling['seed']}" in shown_again(step, run).panes
+    repeated = again(third, seed=str(second[0].sampling["seed"]))
+    assert repeated[0].sampling["seed"] == second[0].sampling["seed"]
+
+
 def test_a_vote_is_kept_with_the_settings_of_the_answer_and_in_its_own_run(
     step: CompareStep, studio: StudioContext
 ) -> None:

@@ -60,6 +60,27 @@ def test_blind_questions_stand_on_both_sides_by_chance_and_open_ones_never_do() 
     assert {conversation.new_turn("x", False, dice).left for _ in range(50)} == {"base"}
 
 
+def test_the_small_print_tells_the_dice() -> None:
+    drawn = answered(sampling={"seed": 7, "temperature": 0.7})
+    assert "42 tokens · 1.3 s · seed 7 · adapter support-3" in conversation.panes([drawn], False)
+    sure = conversation.panes([answered(sampling={"seed": 7, "temperature": 0})], False)
+    assert "likeliest words" in sure
+    assert "seed 7" not in sure
+
+
+def test_what_a_model_never_answered_is_no_part_of_its_history() -> None:
+    left = Turn(user="Left", tuned=Answer("half", done=True), left_open=True)
+    turns = [left, Turn(user="Next")]
+    assert [m["content"] for m in conversation.messages(turns, "base", None)] == ["Next"]
+    assert [m["content"] for m in conversation.messages(turns, "tuned", None)] == ["Left", "half", "Next"]
+    assert [m["content"] for m in conversation.messages([left], "base", None)] == ["Left"]
+
+
+def test_a_turn_is_kept_whole() -> None:
+    turn = answered(left="tuned", hidden=True, vote="A", run_id="r", sampling={"seed": 1}, typed_seed=1, id="x")
+    assert conversation.from_json(conversation.to_json(turn), "r") == turn
+
+
 def test_an_ended_stream_leaves_no_cursor_blinking() -> None:
     assert "ts-caret" in conversation.panes([Turn(user="x", base=Answer(text="half"))], False)
     assert "ts-caret" not in conversation.panes([conversation.ended(Turn(user="x", base=Answer(text="half")))], False)
