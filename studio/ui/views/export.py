@@ -39,7 +39,7 @@ PURPOSES = (
 )  # fmt: skip
 _WITH_BASE = replace(
     PURPOSES[0],
-    sentence="What was learned, with the base it sits on: that base cannot be had elsewhere. Best for tuning on.",
+    sentence="What was learned, with the base it sits on, which is not on the Hub. Best for tuning on.",
     needs="Needs Python with transformers and peft.",
 )
 WITHOUT_ADAPTER = {
