@@ -81,6 +81,11 @@ class SettingsForm:
         return [self._components[field.path] for field in self.fields if field.path in self._components]
 
     @property
+    def paths(self) -> list[str]:
+        """The dotted place of each of :attr:`components`."""
+        return [field.path for field in self._drawn]
+
+    @property
     def _drawn(self) -> list[FormField]:
         return [field for field in self.fields if field.path in self._components]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,8 @@ from studio.ui.shell import MODEL, QUIET, TRAIN, Shell, StepView
 from studio.ui.snapshot import PRESETS
 from studio.ui.views import model as words
 
+AT_ONCE_S = 3.0
+"""Fields left within this time of each other may reach the server in any order."""
 PRESET_FIELD = next(info for info in describe(TrainingOptions) if info.name == "preset")
 
 
@@ -36,6 +39,7 @@ class ModelStep:
         self.studio, self.run_id, self.shell = studio, run_id, shell
         self.measurements = Measurements(studio)
         self._tickets, self._newest = itertools.count(), dict[str, int]()
+        self._typed: dict[str, dict[str, tuple[float, Any]]] = {}
         self.form = SettingsForm(
             {name: model for name, model in SECTIONS.items() if name in {"method", "training"}},
             skip=("training.preset",),
@@ -143,6 +147,7 @@ class ModelStep:
     def _refresh(self, run_id: str | None) -> list[Any]:
         if not run_id:
             return [gr.skip()] * len(self.outputs)
+        self._anew(run_id)
         self.measurements.of(run_id).why_not = ""
         measured = self._round(run_id)
         updates = self._updates(run_id, "", False, fill=True)
@@ -188,15 +193,31 @@ class ModelStep:
         self._newest[run_id] = next(self._tickets)
         return self._newest[run_id]
 
-    def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:
+    def _anew(self, run_id: str) -> None:
+        """The fields are filled from the draft: what was typed before counts no more."""
         self._ticket(run_id)
+        self._typed.pop(run_id, None)
+
+    def _up_to_date(self, run_id: str, path: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What the fields hold by now. An event knows its own field for certain; of the others it may have an older truth
+        than the event of such a field that overtook it on the way."""
+        now, typed = time.monotonic(), self._typed.setdefault(run_id, {})
+        paths = self.form.paths
+        typed[path] = (now, values[paths.index(path)])
+        return tuple(
+            typed[p][1] if p in typed and now - typed[p][0] < AT_ONCE_S else value
+            for p, value in zip(paths, values, strict=True)
+        )
+
+    def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:
+        self._anew(run_id)
         self.studio.draft(run_id).set_base(base_id)
         self.measurements.drop(run_id)
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=True)
 
     def _preset(self, name: str, run_id: str, words_typed: str, show_all: bool) -> list[Any]:
-        self._ticket(run_id)
+        self._anew(run_id)
         draft = self.studio.draft(run_id)
         draft.update("training", {**_cleared(), "preset": name})
         self.measurements.of(run_id).why_not = ""
@@ -204,7 +225,7 @@ class ModelStep:
 
     def _edit(self, path: str, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
         ticket = self._ticket(run_id)
-        problems = self._save(run_id, values, only=path)
+        problems = self._save(run_id, self._up_to_date(run_id, path, values), only=path)
         self.measurements.of(run_id).why_not = ""
         updates = self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
         # Fields left one soon after the other are worked on at once: an older one must not mark what is mended by now.

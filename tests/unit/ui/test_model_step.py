@@ -73,3 +73,18 @@ def test_an_older_answer_does_not_mark_what_is_mended_by_now(
     older = step._edit("training.epochs", draft.run.id, "", False, *typed(step, epochs="-3"))
     assert older == [gr.skip()] * len(step.changing)
     assert start(step, newer[0])["interactive"] is True
+
+
+def test_an_event_that_was_overtaken_on_the_way_does_not_take_back_what_the_other_told(
+    step: ModelStep, draft: Draft
+) -> None:
+    step._edit("method.rank", draft.run.id, "", False, *typed(step, learning_rate="7", rank="0"))
+    late = step._edit("training.learning_rate", draft.run.id, "", False, *typed(step, learning_rate="7"))
+    assert "mend 2 settings first" in late[step.changing.index(step.receipt)]
+
+
+def test_a_preset_forgets_what_was_typed_before(step: ModelStep, draft: Draft) -> None:
+    step._edit("training.epochs", draft.run.id, "", False, *typed(step, epochs="-3"))
+    step._preset("quick", draft.run.id, "", False)
+    after = step._edit("method.rank", draft.run.id, "", False, *typed(step, rank="8"))
+    assert start(step, after)["interactive"] is True
