@@ -133,7 +133,7 @@ def _measured(report: dict[str, Any] | None) -> str:
         return plain((report or {}).get("verdict") or "It was not measured: no rows were held back for a test.", 1000)
     lines = [
         plain(report.get("verdict", ""), 1000),
-        f"\nOn {report.get('rows', 0)} rows that training never saw, with 95 % bootstrap intervals:\n",
+        f"\nOn {report.get('rows', 0)} rows that training never saw, with 95 % intervals:\n",
         "| measure | base | tuned | better is |",
         "| --- | --- | --- | --- |",
     ]
