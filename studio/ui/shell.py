@@ -169,30 +169,35 @@ class Shell:
             notify(missing)
         shown = run.id if run else None
         for updates in self.show(shown, step, request, travel):
-            yield [shown, *updates]
+            yield [shown, *updates] if updates else [gr.skip()] * (1 + len(self.everything))
 
     def show(self, run_id: str | None, step: int | None, request: gr.Request, travel: int = 0) -> Iterator[list[Any]]:
-        """Updates for :attr:`everything`: at once the frame, then the one step that is shown; the others stay."""
+        """Updates for :attr:`everything`: at once the frame, then the one step that is shown; the others stay. An answer
+        that nobody waits for any more is an empty list."""
         run = self._run(run_id)
         step = journey.landing(run, step)
         before = sum(len(view.outputs) for view in self.views[:step])
         after = sum(len(view.outputs) for view in self.views[step + 1 :])
-        for frame, filled in self._entering(run, step, request, travel):
-            yield [*frame, *[gr.skip()] * before, *filled, *[gr.skip()] * after]
+        for entered in self._entering(run, step, request, travel):
+            if entered is None:
+                yield []
+            else:
+                frame, filled = entered
+                yield [*frame, *[gr.skip()] * before, *filled, *[gr.skip()] * after]
 
     def _shower(self, step: int) -> Callable[..., Iterator[list[Any]]]:
         """A handler that leads to one step."""
 
         def show_one(run_id: str | None, request: gr.Request) -> Iterator[list[Any]]:
-            run = self._run(run_id)
+            run, unchanged = self._run(run_id), [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
             if run_id and run is None:
                 notify(GONE)  # the next tick leads to the start page
-                yield [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
+                yield unchanged
             elif self._possible(run, step):
-                for frame, filled in self._entering(run, step, request):
-                    yield [*frame, *filled]
+                for entered in self._entering(run, step, request):
+                    yield [*entered[0], *entered[1]] if entered else unchanged
             else:
-                yield [gr.skip()] * (len(self.frame) + len(self.views[step].outputs))
+                yield unchanged
 
         return show_one
 
@@ -220,15 +225,14 @@ class Shell:
 
     def _entering(
         self, run: RunFolder | None, step: int, request: gr.Request, travel: int = 0
-    ) -> Iterator[tuple[list[Any], list[Any]]]:
+    ) -> Iterator[tuple[list[Any], list[Any]] | None]:
         """First the frame with a sign of work going on, then the filled step.
 
-        A person does not wait for a slow step: when they have gone elsewhere meanwhile, the late answer is dropped.
+        A person does not wait for a slow step: when they have gone elsewhere meanwhile, the late answer is None.
         """
         view, session = self.views[step], str(request.session_hash)
-        nothing = [gr.skip()] * len(self.frame), [gr.skip()] * len(view.outputs)
         if 0 < travel < self._visits.get(session, Visit()).travel:
-            yield nothing  # Back was pressed twice, and the second was heard first
+            yield None  # Back was pressed twice, and the second was heard first
             return
         turn = next(self._counter)
         self._visits[session] = visit = Visit(turn, run.id if run else None, step, travel)
@@ -236,12 +240,12 @@ class Shell:
         while len(self._visits) > MAX_SESSIONS:
             self._visits.popitem(last=False)
         if run is not None:
-            yield self._frame(run, visit, busy=True), nothing[1]
+            yield self._frame(run, visit, busy=True), [gr.skip()] * len(view.outputs)
         filled = self._filled(view, run.id if run else None, lambda: self.turn(session) in (0, turn))
         if self.turn(session) in (0, turn):
             yield self._frame(run, visit), filled
         else:
-            yield nothing
+            yield None
         for problem in self.studio.take_news():
             warn(problem)
 
@@ -305,12 +309,18 @@ const place = (run, step) => {
 };
 // To a place that the address names already, or that stands for one that is gone: no new page of the history.
 const go = (run, step) => { asked += 1; waiting = true; trigger('select', {run, step, travel: asked}); };
+const ask = () => {
+  const wanted = new URLSearchParams(window.location.search), step = Number(wanted.get('step'));
+  go(wanted.get('run') ?? '', step > 0 ? step - 1 : null);
+};
 const tell = () => {
   const row = element.querySelector('nav');
   const gone = row?.dataset.gone !== undefined;
   if (gone && !leaving) go(row.dataset.run, null);
   leaving = gone;
   const visit = Number(row?.dataset.visit ?? 0);
+  // Gradio repeats the last message of an answer when it ends, which can be after the page has gone elsewhere.
+  if (visit < seen && !waiting) ask();
   if (visit <= seen) return;
   const first = seen === 0;
   seen = visit;
@@ -329,7 +339,7 @@ window.addEventListener('popstate', () => {
   const wanted = new URLSearchParams(window.location.search), row = element.querySelector('nav');
   const run = wanted.get('run') ?? '', step = Number(wanted.get('step'));
   if (!waiting && run === row.dataset.run && (!run || step === Number(row.dataset.current) + 1)) return;
-  go(run, step > 0 ? step - 1 : null);
+  ask();
 });
 watch('value', tell);
 tell();

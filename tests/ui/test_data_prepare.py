@@ -167,7 +167,7 @@ def test_a_split_that_was_found_is_shown_and_can_be_left_aside(page: Any, app: A
     to_prepare(page)
     page.wait_for_selector(".ts-told-test:has-text('40 rows')")
     page.click("#ts-split-more button")
-    page.wait_for_function("document.querySelector('#ts-split-column input').value === 'split'")
+    page.wait_for_function("document.querySelector('#ts-split-column input')?.value === 'split'")
     choose_split(page, "(none)")
     page.wait_for_selector(".ts-told-test:has-text('8 rows')")
     page.reload()

@@ -16,9 +16,11 @@ def wait_for_step(page: Any, step: int) -> None:
     page.wait_for_function(AT, arg=step)
 
 
-def place(page: Any) -> tuple[str | None, str | None]:
-    run, step = page.evaluate("['run', 'step'].map(name => new URL(location.href).searchParams.get(name))")
-    return run, step
+def wait_for_place(page: Any, run: str | None, step: str | None) -> None:
+    page.wait_for_function(
+        "wanted => JSON.stringify(['run', 'step'].map(n => new URL(location.href).searchParams.get(n))) === JSON.stringify(wanted)",
+        arg=[run, step],
+    )
 
 
 def messages(page: Any) -> list[str]:
@@ -77,21 +79,21 @@ class TestHistory:
         page.go_back()
         wait_for_step(page, 1)
         page.wait_for_selector("#ts-seen pre:visible")
-        assert place(page) == (run, "2")
+        wait_for_place(page, run, "2")
         page.go_back()
         page.go_back()
         page.wait_for_selector("button[data-sample]:visible")
-        assert place(page) == (None, None)
+        wait_for_place(page, None, None)
         page.go_forward()
         page.go_forward()
         wait_for_step(page, 1)
-        assert place(page) == (run, "2")
+        wait_for_place(page, run, "2")
         page.wait_for_timeout(4_000)  # a tick
         page.reload()
         wait_for_step(page, 1)
         page.go_forward()
         wait_for_step(page, 2)
-        assert place(page) == (run, "3")
+        wait_for_place(page, run, "3")
 
     def test_a_step_that_is_not_possible_any_more_leads_to_the_one_that_is(self, page: Any, app: App) -> None:
         run = load_sample(page, app, "ticket_labels.csv")
@@ -100,7 +102,7 @@ class TestHistory:
         length = page.evaluate("history.length")
         page.go_back()
         wait_for_step(page, 2)
-        assert place(page) == (run, "3")
+        wait_for_place(page, run, "3")
         assert page.evaluate("history.length") == length
 
 
@@ -116,7 +118,7 @@ class TestRunsOfOthers:
         page.wait_for_selector("button[data-sample]:visible")
         other.wait_for_selector("button[data-sample]:visible")
         wait_for_message(other, "This run was deleted.")
-        assert place(other) == (None, None)
+        wait_for_place(other, None, None)
         assert len(messages(other)) == 1
         other.close()
 
