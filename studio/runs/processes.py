@@ -61,11 +61,16 @@ def started_at(pid: int) -> float | None:
 
 
 def alive(pid: int | None, started: float | None) -> bool:
-    """Whether the process that was given this number then is still there (a zombie is not)."""
+    """Whether the process that was given this number then is still there.
+
+    A zombie is not, once its last thread is gone: one that was killed shows as a zombie while its other threads still end,
+    and holds its files and locks until they have.
+    """
     if pid is None:
         return False
     try:
-        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1:
             return False
     except psutil.Error:
         return False

@@ -58,3 +58,28 @@ def test_a_zombie_is_not_alive() -> None:
 def test_our_own_start_is_known() -> None:
     assert processes.alive(os.getpid(), processes.started_at(os.getpid()))
     assert not processes.alive(None, None)
+
+
+LEADER_ENDS_FIRST = """
+import ctypes, sys, threading
+threading.Thread(target=sys.stdin.readline).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux shows a process whose first thread has ended as a zombie")
+def test_a_killed_process_is_alive_until_its_last_thread_has_let_go_of_its_files() -> None:
+    process = subprocess.Popen([sys.executable, "-c", LEADER_ENDS_FIRST], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdout.readline()
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert processes.alive(process.pid, None)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
+    assert not processes.alive(process.pid, None)
