@@ -33,7 +33,7 @@ EXAM_ANSWERS, EXAM_SECONDS = 20, 8.0
 """Answers each model writes for the report card, and the longest it may take over them."""
 _EXAM_SPEED_UP = 3.0
 """Ten answers at once, against the three at once that were measured."""
-_BOOKKEEPING_S, _CHECK_S = 0.018, 0.1
+_BOOKKEEPING_S, _CHECK_S = 0.014, 0.03
 """What the Trainer, the event log and the coach take beside a step, and beside a check; measured on two cores."""
 _WRITTEN_A_SECOND = 400e6
 """Bytes of a checkpoint written, flushed and summed in a second; an ordinary disk."""

@@ -29,6 +29,10 @@ class Rates:
     adapter: float
 
 
+SHORT_RUN_STEPS = 300
+"""Up to this many steps of such a model take a minute or two: nothing is saved by stopping early, and the time told before
+the start holds."""
+
 DECODER_RATES = (
     Rates(20e6, 1e-3, 2e-3),
     Rates(TINY, 5e-4, 1e-3),

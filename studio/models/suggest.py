@@ -51,9 +51,7 @@ def resolve(recipe: Recipe, card: BaseCard, facts: DataFacts, hardware: Hardware
         draft.fill("method.alpha", min(1024, 2 * method.rank), "only used by an adapter")
     _fill_batch(draft, card, facts, hardware)
     _fill_steps(draft, card, facts)
-    if recipe.data.split.validation == 0 and training.early_stopping_patience == _default("early_stopping_patience"):
-        training.early_stopping_patience = 0
-        draft.reasons["training.early_stopping_patience"] = "0: no rows are held back to watch progress"
+    _fill_patience(draft, card, facts)
     return draft.finished()
 
 
@@ -259,6 +257,22 @@ def _fill_steps(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
     )
     points = max(1, math.ceil(steps / practice.POINTS_PER_CURVE))
     draft.fill("training.logging_interval", points, "draws a smooth curve without more points than a screen can show")
+
+
+def _fill_patience(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
+    """Never stop early where nothing is watched, or where there is next to nothing to save."""
+    training = draft.recipe.training
+    if training.early_stopping_patience != _default("early_stopping_patience"):
+        return
+    split = draft.recipe.data.split
+    if split.validation == 0 and not split.column:
+        why = "no rows are held back to watch progress"
+    elif card.parameters <= practice.TINY and planned_steps(training, facts.rows) <= practice.SHORT_RUN_STEPS:
+        why = "so short a run is worth finishing; the best of its checks is kept all the same"
+    else:
+        return
+    training.early_stopping_patience = 0
+    draft.reasons["training.early_stopping_patience"] = f"0: {why}"
 
 
 def _two_digits(value: float) -> float:

@@ -51,6 +51,10 @@ class TextClassificationTask(Task):
     def group_key(self, example: Example) -> str:
         return example.get("text", "")
 
+    def lengths(self, examples: Sequence[Example], base_path: Path) -> list[int]:
+        """Tokens of each text: the label is a class, and never read."""
+        return TextRenderer.from_folder(base_path).lengths([e.get("text", "") for e in examples])
+
     def segments(self, example: Example, base_path: Path, max_length: int | None) -> list[Segment]:
         """The text as the tokenizer reads it back, then the label: what is learned is the label."""
         renderer = TextRenderer.from_folder(base_path)

@@ -138,6 +138,30 @@ def test_without_validation_rows_the_run_does_not_wait_for_them(cards, laptop):
     assert suggest.check(resolved, cards.tiny, FACTS, laptop) == []
 
 
+def test_rows_that_the_person_held_back_in_a_column_are_waited_for(cards, laptop):
+    recipe = Recipe()
+    recipe.data.split.validation, recipe.data.split.column = 0, "part"
+    resolved = suggest.resolve(recipe, cards.small, FACTS, laptop)
+    assert resolved.training.early_stopping_patience > 0
+
+
+def test_a_short_run_of_a_tiny_model_is_never_stopped_early_unless_asked(cards, laptop):
+    def patience(card, **chosen):
+        recipe = Recipe()
+        for name, value in chosen.items():
+            setattr(recipe.training, name, value)
+        resolved = suggest.resolve(recipe, card, FACTS, laptop)
+        return resolved.training.early_stopping_patience, resolved.reasons["training.early_stopping_patience"]
+
+    assert patience(cards.tiny) == (
+        0,
+        "0: so short a run is worth finishing; the best of its checks is kept all the same",
+    )
+    assert patience(cards.tiny, max_steps=10_000)[0] > 0
+    assert patience(cards.small, max_steps=20)[0] > 0
+    assert patience(cards.tiny, early_stopping_patience=2) == (2, "chosen by you")
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("NVIDIA H200", "bf16"), ("NVIDIA GeForce RTX 4090", "bf16"), ("NVIDIA RTX 2000 Ada Generation", "bf16"),
