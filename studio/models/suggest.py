@@ -39,7 +39,7 @@ def resolve(recipe: Recipe, card: BaseCard, facts: DataFacts, hardware: Hardware
     ``dropout`` and ``max_steps`` may stay ``None`` (the base's own; no limit), ``sample_prompts`` is the task's.
     """
     draft = _Draft(recipe)
-    method, training = draft.recipe.method, draft.recipe.training
+    method = draft.recipe.method
     draft.fill("training.precision", *practice.precision(hardware), open_value="auto")
     _fill_length(draft, card, facts)
     if method.kind is None:
