@@ -49,14 +49,14 @@ def main() -> None:
             print(chosen.folder / f"{name}.png", flush=True)
 
         try:
-            _walk(browser.new_page(viewport=WIDE), app, take, chosen.folder)
+            _walk(browser.new_page(viewport=WIDE), app, take)
         finally:
             browser.close()
             app.stop()
             app.end_workers()
 
 
-def _walk(page: Any, app: App, take: Callable[[Any, str], None], folder: Path) -> None:
+def _walk(page: Any, app: App, take: Callable[[Any, str], None]) -> None:
     page.set_default_timeout(60_000)
     page.goto(app.url)
     page.wait_for_selector("button[data-sample]:visible")
@@ -94,7 +94,7 @@ def _walk(page: Any, app: App, take: Callable[[Any, str], None], folder: Path) -
     page.keyboard.press("Enter")
     page.wait_for_selector("#ts-panes >> text=/tokens/", timeout=120_000)
     page.wait_for_timeout(1_000)
-    page.screenshot(path=str(folder / "compare.png"))
+    take(page, "compare")  # the conversation is kept, so the other looks show it too
     page.click("#ts-to-export")
     page.click("#ts-make-merged")
     page.wait_for_selector("#ts-export-merged >> text=checked against the app", timeout=180_000)
