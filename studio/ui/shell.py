@@ -133,7 +133,7 @@ class Shell:
             else:
                 event.success(self._shower(step), [self.run_id], [*self.frame, *views[step].outputs], **QUIET)
         for event in self._refreshers:
-            event.success(self.row, [self.run_id, self.step], [self.header], **QUIET)
+            event.success(self._refreshed_row, [self.run_id, self.step], [self.header], **QUIET)
         self.header.select(self._pressed, [self.run_id], anywhere, trigger_mode="multiple", **QUIET)
         for index, view in enumerate(views):
             if view.on_tick is not None:
@@ -253,12 +253,19 @@ class Shell:
         """A number that grows with each visit of a browser session; 0 when it is not known."""
         return self._visits.get(session, Visit()).turn
 
-    def row(self, run_id: str | None, step: int, request: gr.Request) -> str:
-        """The row of steps as it is now. When the run is gone (deleted in another browser), it tells the page to leave."""
+    def row(self, run_id: str | None, step: int, request: gr.Request) -> str | None:
+        """The row of steps as it is now; None for a page that is on its way elsewhere. When the run is gone (deleted in
+        another browser), it tells the page to leave."""
         run, visit = self._run(run_id), self._visits.get(str(request.session_hash), Visit())
+        if visit.turn and (visit.run_id, visit.step) != (run_id, step):
+            return None
         return journey.header(
             journey.journey(run), step, run_id, visit=visit.turn, travel=visit.travel, gone=bool(run_id) and run is None
         )
+
+    def _refreshed_row(self, run_id: str | None, step: int, request: gr.Request) -> Any:
+        row = self.row(run_id, step, request)
+        return gr.skip() if row is None else row
 
     def _frame(self, run: RunFolder | None, visit: Visit, busy: bool = False) -> list[Any]:
         step = visit.step

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
+from collections import defaultdict
 from functools import partial
 from typing import Any
 
@@ -40,6 +42,7 @@ class ModelStep:
         self.measurements = Measurements(studio)
         self._tickets, self._newest = itertools.count(), dict[str, int]()
         self._typed: dict[str, dict[str, tuple[float, Any]]] = {}
+        self._changing: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self.form = SettingsForm(
             {name: model for name, model in SECTIONS.items() if name in {"method", "training"}},
             skip=("training.preset",),
@@ -189,7 +192,8 @@ class ModelStep:
         return self._choose(run_id, named(typed), words_typed, show_all)
 
     def _ticket(self, run_id: str) -> int:
-        """The number of what the person has just done."""
+        """The number of what the person has just done. It is drawn and the draft changed under one lock, so that what the
+        newest one shows has all the others in it: pressing a preset leaves a field at the same moment."""
         self._newest[run_id] = next(self._tickets)
         return self._newest[run_id]
 
@@ -210,22 +214,24 @@ class ModelStep:
         )
 
     def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:
-        self._anew(run_id)
-        self.studio.draft(run_id).set_base(base_id)
+        with self._changing[run_id]:
+            self._anew(run_id)
+            self.studio.draft(run_id).set_base(base_id)
         self.measurements.drop(run_id)
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=True)
 
     def _preset(self, name: str, run_id: str, words_typed: str, show_all: bool) -> list[Any]:
-        self._anew(run_id)
-        draft = self.studio.draft(run_id)
-        draft.update("training", {**_cleared(), "preset": name})
+        with self._changing[run_id]:
+            self._anew(run_id)
+            self.studio.draft(run_id).update("training", {**_cleared(), "preset": name})
         self.measurements.of(run_id).why_not = ""
         return self._updates(run_id, words_typed, show_all, fill=True)
 
     def _edit(self, path: str, run_id: str, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
-        ticket = self._ticket(run_id)
-        problems = self._save(run_id, self._up_to_date(run_id, path, values), only=path)
+        with self._changing[run_id]:
+            ticket = self._ticket(run_id)
+            problems = self._save(run_id, self._up_to_date(run_id, path, values), only=path)
         self.measurements.of(run_id).why_not = ""
         updates = self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
         # Fields left one soon after the other are worked on at once: an older one must not mark what is mended by now.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +90,26 @@ def test_a_preset_forgets_what_was_typed_before(step: ModelStep, draft: Draft) -
     step._preset("quick", draft.run.id, "", False)
     after = step._edit("method.rank", draft.run.id, "", False, *typed(step, rank="8"))
     assert start(step, after)["interactive"] is True
+
+
+def test_a_field_left_while_a_preset_is_put_in_does_not_bring_back_what_it_replaced(
+    step: ModelStep, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, receipt = draft.run.id, step.changing.index(step.receipt)
+    few = step._edit("training.epochs", run, "", False, *typed(step, epochs="0.001"))
+    assert "0.001 passes" in few[receipt]
+    begun, left, update = threading.Event(), threading.Event(), Draft.update
+
+    def slowly(self: Draft, section: str, values: dict[str, Any]) -> Any:
+        begun.set()
+        left.wait(1)  # long enough for the other, were it let in
+        return update(self, section, values)
+
+    monkeypatch.setattr(Draft, "update", slowly)
+    with ThreadPoolExecutor() as pool:
+        preset = pool.submit(step._preset, "quick", run, "", False)
+        begun.wait()
+        other = pool.submit(step._edit, "method.rank", run, "", False, *typed(step, epochs="0.001"))
+        other.add_done_callback(lambda _: left.set())
+        shown = [preset.result(), other.result()]
+    assert all("0.001 passes" not in updates[receipt] for updates in shown)
