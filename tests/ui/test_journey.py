@@ -249,7 +249,7 @@ def test_an_adapter_is_tuned_compared_and_carried_away_with_its_base(page: Any, 
     page.click("#ts-advanced > button")
     # The list opens where the field is at that moment: a field in the middle of the screen, on a page that has settled.
     page.eval_on_selector("#ts-method-kind", "field => field.scrollIntoView({block: 'center', behavior: 'instant'})")
-    page.wait_for_selector("#ts-receipt >> text=measured", timeout=MINUTES)
+    page.wait_for_selector("#ts-receipt >> text=measured here", timeout=MINUTES, state="attached")
     page.click("#ts-method-kind input")
     page.click("[role=option] >> text=small adapter")
     page.wait_for_selector("#ts-receipt >> text=a small adapter", timeout=MINUTES)
