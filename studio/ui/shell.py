@@ -345,7 +345,7 @@ const tell = () => {
 window.addEventListener('popstate', () => {
   const wanted = new URLSearchParams(window.location.search), row = element.querySelector('nav');
   const run = wanted.get('run') ?? '', step = Number(wanted.get('step'));
-  if (!waiting && run === row.dataset.run && (!run || step === Number(row.dataset.current) + 1)) return;
+  if (!waiting && run === row?.dataset.run && (!run || step === Number(row.dataset.current) + 1)) return;
   ask();
 });
 watch('value', tell);

@@ -9,7 +9,7 @@ from tests.ui.test_data_prepare import load_sample, open_first, to_prepare
 if TYPE_CHECKING:
     from tests.ui.conftest import App
 
-AT = "n => { const row = document.querySelector('.ts-journey').dataset; return row.current === String(n) && row.busy === undefined }"
+AT = "n => { const row = document.querySelector('.ts-journey')?.dataset; return row && row.current === String(n) && row.busy === undefined }"
 
 
 def wait_for_step(page: Any, step: int) -> None:
