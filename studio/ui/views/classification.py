@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from studio.inference.types import SIDES, Side
-from studio.ui.views.html import Safe, tag
+from studio.ui.views.html import Safe, join, tag
 from studio.ui.views.sides import TITLES
+
+FEW_LABELS = 12
+"""Up to as many, the confusion matrices are shown at once."""
+MIX_UPS = 10
 
 
 def probabilities(result: dict[str, Any] | None, most: int = 8) -> Safe:
@@ -48,15 +52,36 @@ def probabilities(result: dict[str, Any] | None, most: int = 8) -> Safe:
 
 
 def confusion(report: dict[str, Any] | None) -> Safe:
-    """Both confusion matrices as tables whose cells are shaded by their share of the row."""
+    """Both confusion matrices as tables whose cells are shaded by their share of the row. With many labels a page could not
+    hold them: then the labels that are mixed up most come first, and the tables are folded away."""
     labels, matrices = (report or {}).get("labels") or [], (report or {}).get("confusion") or {}
     if not labels or not all(matrices.get(side) for side in SIDES):
         return Safe("")
-    return tag(
-        "div",
-        *(_matrix(labels, matrices[side], side) for side in SIDES),
-        class_="ts-matrices",
-    )
+    both = tag("div", *(_matrix(labels, matrices[side], side) for side in SIDES), class_="ts-matrices")
+    if len(labels) <= FEW_LABELS:
+        return both
+    summary = tag("summary", f"Show every label against every other ({len(labels)} × {len(labels)})")
+    return join(_mixed_up(labels, matrices), tag("details", summary, both, class_="ts-many-labels"))
+
+
+def _mixed_up(labels: Sequence[str], matrices: dict[str, Sequence[Sequence[int]]]) -> Safe:
+    """The pairs of labels that the tuned model takes for each other most often, and how often the base does."""
+    tuned = matrices["tuned"]
+    pairs = [(r, c) for r, row in enumerate(tuned) for c, count in enumerate(row) if r != c and count]
+    heading = tag("h3", "What the tuned model mixes up most", class_="ts-heading")
+    if not pairs:
+        return join(heading, tag("p", "Nothing: every row got its own label.", class_="ts-quiet"))
+    pairs.sort(key=lambda pair: -tuned[pair[0]][pair[1]])
+    head = tag("tr", *(tag("th", title, scope="col") for title in ("True label", "Answered", "Base", "Tuned")))
+    rows = [
+        tag(
+            "tr", tag("td", labels[r]), tag("td", labels[c]),
+            *(tag("td", f"{matrices[side][r][c]} of {sum(matrices[side][r])}", class_=f"ts-{side}") for side in SIDES),
+        )
+        for r, c in pairs[:MIX_UPS]
+    ]  # fmt: skip
+    table = tag("table", tag("thead", head), tag("tbody", *rows), class_="ts-mixed-up")
+    return join(heading, tag("div", table, class_="ts-scroll", tabindex="0"))
 
 
 def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], side: Side) -> Safe:

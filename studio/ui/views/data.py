@@ -63,12 +63,12 @@ def understood(sentence: str, files: Sequence[FileInfo], notes: Sequence[str], p
 
 
 def _files(files: Sequence[FileInfo]) -> str:
-    told = []
+    told, divided = [], len({file.split for file in files}) > 1
     for file in files[:5]:
         facts = [plural(file.rows, "row"), file.format.upper() if file.format else ""]
         if file.encoding and file.encoding.lower().replace("-", "_") not in {"utf_8", "utf8", "ascii"}:
             facts.append(file.encoding)
-        if file.split:
+        if file.split and divided:
             facts.append(f"used as {file.split}")
         told.append(f"{clip(file.name, 80)} ({', '.join(f for f in facts if f)})")
     if len(files) > 5:

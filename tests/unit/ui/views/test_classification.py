@@ -28,3 +28,19 @@ def test_class_probabilities_of_both_and_the_answer_in_words() -> None:
     assert "t · 2" in markup
     assert classification.likeliest(result) == {"base": "<x> (60 %)", "tuned": "delivery (90 %)"}
     assert "Type a text" in classification.probabilities(None)
+
+
+def test_many_labels_tell_the_mixed_up_pairs_first_and_fold_the_tables_away() -> None:
+    size = classification.FEW_LABELS + 1
+    labels = [f"label {i}" for i in range(size)]
+    right = [[5 if r == c else 0 for c in range(size)] for r in range(size)]
+    tuned = [row.copy() for row in right]
+    tuned[2][7], tuned[3][1] = 4, 1
+    markup = classification.confusion({"labels": labels, "confusion": {"base": right, "tuned": tuned}})
+    mixed, tables = markup.split("<details")
+    assert mixed.index("label 7") < mixed.index("label 1<")
+    assert "4 of 9" in mixed
+    assert "0 of 5" in mixed
+    assert "label 5" not in mixed
+    assert f"{size} × {size}" in tables
+    assert "Nothing:" in classification.confusion({"labels": labels, "confusion": {"base": right, "tuned": right}})

@@ -64,3 +64,11 @@ def test_what_was_understood_names_files_and_notes() -> None:
     markup = data.understood("840 rows.", [FileInfo("<b>.csv", "csv", 840, encoding="cp1252")], ["3 rows <i>"], True)
     assert "&lt;b&gt;.csv (840 rows, CSV, cp1252)" in markup
     assert "3 rows &lt;i&gt;" in markup
+
+
+def test_a_file_is_said_to_be_a_part_only_beside_another_part() -> None:
+    test, train = FileInfo("test.csv", "csv", 30, split="test"), FileInfo("train.csv", "csv", 90, split="train")
+    assert "used as" not in data.understood("30 rows.", [test], [], True)
+    both = data.understood("120 rows.", [train, test], [], True)
+    assert "used as train" in both
+    assert "used as test" in both
