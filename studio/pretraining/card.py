@@ -10,6 +10,18 @@ from studio.pretraining.settings import Settings
 from studio.runs.events import read_events
 
 CURVE_ROWS = 12
+FRONT_MATTER = """---
+license: cc-by-sa-4.0
+language: en
+library_name: transformers
+pipeline_tag: text-generation
+tags:
+  - tiny
+  - educational
+---"""
+LICENCE = """The weights are licensed under [CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/), because some of the
+texts they were trained on are. A model tuned from this base is an adaptation of it: when you share one, share it under CC BY-SA 4.0
+and name this page."""
 
 
 def write_card(settings: Settings, work: Path, run: Path, base: Path) -> None:
@@ -23,6 +35,7 @@ def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
     shape = settings.shape
     weaknesses = base / "weaknesses.md"
     parts = [
+        FRONT_MATTER,
         f"# {base.name}",
         f"A language model with {facts.get('parameters', 0) / 1e6:.1f} million parameters, trained from scratch for Tailor Studio: "
         "small enough to load in a second and to be tuned in minutes on two processor cores. It is a practice base: made to learn "
@@ -36,11 +49,12 @@ def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
         if settings.begins_from
         else "",
         f"{facts.get('tokens', 0) / 1e6:.1f} million tokens in {facts.get('step', 0):,} steps, {facts.get('seconds', 0) / 3600:.1f} "
-        "hours of wall-clock time on one thread of a shared processor. Muon for the matrices, AdamW for the rest, bfloat16 autocast; "
+        "hours of wall-clock time on one or two threads of a shared processor. Muon for the matrices, AdamW for the rest, bfloat16 autocast; "
         "warm-up, stable, decay; then an instruction stage with loss on the answers only. The recipe is `studio/pretraining`.",
         curve_table(run / "events.jsonl"),
         "## Text",
         sources_table(settings, tokens, counts, facts.get("passes", {})),
+        LICENCE,
         "The text is not shipped. Left out: Shakespeare and verse (archaic), the larger part of the classics (it would have made the "
         "model sound Victorian, and the budget of tokens does not reach it), paragraphs that repeat, markup, code, and a held-out part "
         "of each source, chosen by hash, that nothing was trained on.",

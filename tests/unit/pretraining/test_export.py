@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio.core.errors import ModelError, StudioError
+from studio.models.folder import inspect_folder
 from studio.pretraining.card import card_text
 from studio.pretraining.corpus import read_pairs
 from studio.pretraining.evaluate import PROMPTS, answers_table, evaluate, read_prompts, write_evaluation
@@ -80,6 +81,8 @@ def test_the_card_names_every_source_with_its_licence(exported: Path, tiny_setti
     for source in tiny_settings.corpus.sources.values():
         assert source.title in text
         assert source.licence in text
+    (exported / "README.md").write_text(text, encoding="utf-8")
+    assert inspect_folder(exported).licence == "cc-by-sa-4.0"
 
 
 LITTLE_WORDS = (
