@@ -179,8 +179,8 @@ class _Screen:
 
     def refresh(self, run_id: str | None) -> list[Any]:
         if run_id is None:
-            rest = [gr.skip()] * (ROLE_SLOTS + 5)
-            return [gr.Column(visible=True), gr.Column(visible=False), *[gr.skip()] * 5, *rest, "", "", gr.skip()]
+            # What is pasted stays: a quick person has pasted before the page has been told that there is no run.
+            return [gr.Column(visible=True), gr.Column(visible=False), *[gr.skip()] * (ROLE_SLOTS + 13)]
         draft = self.studio.draft(run_id)
         open_ = draft.is_open
         lead, *parts = self._parts(draft)

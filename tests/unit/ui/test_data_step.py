@@ -60,3 +60,18 @@ def test_use_these_says_what_it_did(draft: Draft, told: list[str]) -> None:
     screen.set_roles(draft.run.id, "", *chosen)
     screen.set_roles(draft.run.id, "Be brief.", *chosen)
     assert [message.split(":")[0] for message in told] == ["Nothing has changed", "From now on these are used."]
+
+
+def test_the_start_page_that_is_told_late_takes_nothing_back_that_was_pasted_meanwhile(draft: Draft) -> None:
+    with gr.Blocks():
+        run_id = gr.State(None)
+        studio = StudioContext(draft.workspace)
+        step = data.build(studio, run_id, Shell(studio, run_id))
+    boxes = [
+        i for i, component in enumerate(step.outputs) if getattr(component, "elem_id", "") in {"ts-pasted", "ts-hub"}
+    ]
+    assert len(boxes) == 2
+    start, opened = step.refresh(None), step.refresh(draft.run.id)
+    assert len(start) == len(opened) == len(step.outputs)
+    assert [start[i] for i in boxes] == [gr.skip()] * 2
+    assert [opened[i] for i in boxes] == ["", ""], "what was read is cleared"
