@@ -199,9 +199,9 @@ class TrainingOptions(Options):
         1.0, title="Largest change in one step", term="gradient clipping", help="Steps larger than this are scaled down. 0 turns it off.",
         ge=0, le=1000, group="Regularisation",
     )  # fmt: skip
-    early_stopping_patience: int = option(
-        5, title="Checks without progress before stopping", term="early-stopping patience",
-        help="The run stops when the validation loss has not improved for this many checks; about ten are made in a run. 0 never stops early.",
+    early_stopping_patience: int | None = option(
+        None, title="Checks without progress before stopping", term="early-stopping patience",
+        help="The run stops when the validation loss has not improved for this many checks; about ten are made in a run. 0 never stops early. Empty suits it to the run.",
         ge=0, le=1000, group="Evaluation",
     )  # fmt: skip
     evaluation_interval: int | None = option(

@@ -18,6 +18,11 @@ from studio.core.hardware import Hardware
 
 TINY = 60_000_000
 """Up to this many weights a model is tuned in full: it is cheap, and an adapter would be too small to learn with."""
+SHORT_RUN_STEPS = 300
+"""Up to this many steps of a tiny model take a minute or two: nothing is saved by stopping early, and the time told before
+the start holds."""
+PATIENCE = 5
+"""Checks without progress before a run stops early: half of those a run makes."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,6 @@ class Rates:
     full: float
     adapter: float
 
-
-SHORT_RUN_STEPS = 300
-"""Up to this many steps of such a model take a minute or two: nothing is saved by stopping early, and the time told before
-the start holds."""
 
 DECODER_RATES = (
     Rates(20e6, 1e-3, 2e-3),

@@ -261,18 +261,14 @@ def _fill_steps(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
 
 def _fill_patience(draft: _Draft, card: BaseCard, facts: DataFacts) -> None:
     """Never stop early where nothing is watched, or where there is next to nothing to save."""
-    training = draft.recipe.training
-    if training.early_stopping_patience != _default("early_stopping_patience"):
-        return
-    split = draft.recipe.data.split
+    split, steps = draft.recipe.data.split, planned_steps(draft.recipe.training, facts.rows)
     if split.validation == 0 and not split.column:
-        why = "no rows are held back to watch progress"
-    elif card.parameters <= practice.TINY and planned_steps(training, facts.rows) <= practice.SHORT_RUN_STEPS:
-        why = "so short a run is worth finishing; the best of its checks is kept all the same"
+        patience, why = 0, "no rows are held back to watch progress"
+    elif card.parameters <= practice.TINY and steps <= practice.SHORT_RUN_STEPS:
+        patience, why = 0, "so short a run is worth finishing; the best of its checks is kept all the same"
     else:
-        return
-    training.early_stopping_patience = 0
-    draft.reasons["training.early_stopping_patience"] = f"0: {why}"
+        patience, why = practice.PATIENCE, USUAL
+    draft.fill("training.early_stopping_patience", patience, why)
 
 
 def _two_digits(value: float) -> float:

@@ -62,7 +62,8 @@ def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
         losses_table(evaluation),
         f"Compared with `{evaluation.get('other', '')}`, whose training text was drawn from the same sources without our held-out "
         "part being kept from it: its numbers are, if anything, flattered. Bits a byte can be compared across vocabularies. "
-        "Answers to fifty everyday prompts, side by side, are in `answers.md`.",
+        "Answers to fifty everyday prompts, side by side, are in `answers.md`. The training text that was written for this project holds "
+        "none of them and no close paraphrase; most of their subjects do occur there under other questions.",
         "## Weaknesses",
         weaknesses.read_text(encoding="utf-8").strip()
         if weaknesses.is_file()

@@ -129,7 +129,7 @@ def make_pace(work: Work, plan: packing.Plan, recipe: Recipe) -> Pace:
         total_steps=plan.steps,
         steps_per_epoch=plan.steps_per_epoch,
         evaluation_interval=training.evaluation_interval or max(1, round(plan.steps / 10)),
-        patience=training.early_stopping_patience,
+        patience=training.early_stopping_patience or 0,
         keep_checkpoints=training.keep_checkpoints,
         learning_rate=training.learning_rate or 1e-4,
         tokens_by_step=np.concatenate([[0], np.cumsum(per_step)]),

@@ -87,7 +87,7 @@ def _mixed_up(labels: Sequence[str], matrices: dict[str, Sequence[Sequence[int]]
 def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], side: Side) -> Safe:
     head = tag(
         "tr", tag("th", "true label ↓ · answered →", class_="ts-matrix-corner"),
-        *(tag("th", tag("span", label), scope="col") for label in labels),
+        *(tag("th", tag("span", label, title=label), scope="col") for label in labels),
     )  # fmt: skip
     rows = []
     for r, row in enumerate(counts):

@@ -21,7 +21,7 @@ def test_all_problems_are_told_at_once(cards, laptop):
     recipe.training.max_length = 9000
     recipe.training.batch_size, recipe.training.gradient_accumulation_steps = 64, 4
     recipe.data.split.validation = 0
-    recipe.training.precision = "fp16"
+    recipe.training.precision, recipe.training.early_stopping_patience = "fp16", 3
     assert fields(check(recipe, cards.tiny, FACTS, laptop)) == [
         "method.kind", "method.rank", "training.max_length", "training.gradient_accumulation_steps",
         "training.early_stopping_patience", "training.precision",
@@ -85,7 +85,7 @@ def test_checks_that_would_never_come(cards, laptop):
 
 def test_fp16_is_fine_on_a_graphics_card(cards, desktop):
     recipe = Recipe()
-    recipe.training.precision = "fp16"
+    recipe.training.precision, recipe.training.early_stopping_patience = "fp16", 3
     assert check(recipe, cards.tiny, FACTS, desktop) == []
 
 

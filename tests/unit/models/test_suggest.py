@@ -159,7 +159,8 @@ def test_a_short_run_of_a_tiny_model_is_never_stopped_early_unless_asked(cards, 
     )
     assert patience(cards.tiny, max_steps=10_000)[0] > 0
     assert patience(cards.small, max_steps=20)[0] > 0
-    assert patience(cards.tiny, early_stopping_patience=2) == (2, "chosen by you")
+    for chosen in (2, practice.PATIENCE):
+        assert patience(cards.tiny, early_stopping_patience=chosen) == (chosen, "chosen by you")
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,17 @@ def test_pause_and_stop(workspace, launch, ask, end):
     wait_for(lambda: state_of(run) == end)
 
 
-def test_a_paused_run_resumes(workspace, launch):
-    launcher = launch()
-    run = prepared(workspace, steps=30, step_s=0.05)
+def pause_after_a_step(launcher, run):
     launcher.enqueue(run)
     wait_for(lambda: run.state().step > 0)
     launcher.pause(run)
     wait_for(lambda: state_of(run) == "stopped")
+
+
+def test_a_paused_run_resumes(workspace, launch):
+    launcher = launch()
+    run = prepared(workspace, steps=30, step_s=0.05)
+    pause_after_a_step(launcher, run)
     launcher.resume(run)
     wait_for(lambda: state_of(run) == "finished")
     assert [e["step"] for e in run.events()[0] if e["kind"] == "metric"] == list(range(1, 31))
@@ -114,10 +118,7 @@ def test_a_paused_run_resumes(workspace, launch):
 def test_the_best_of_a_paused_run_is_kept_when_asked_for(workspace, launch):
     launcher = launch()
     run = prepared(workspace, steps=5000, step_s=0.02)
-    launcher.enqueue(run)
-    wait_for(lambda: run.state().step > 0)
-    launcher.pause(run)
-    wait_for(lambda: state_of(run) == "stopped")
+    pause_after_a_step(launcher, run)
     at = run.state().step
     launcher.stop(run)
     wait_for(lambda: state_of(run) == "finished")
