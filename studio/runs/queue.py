@@ -56,13 +56,15 @@ class Queue:
 
     def waiting(self) -> list[tuple[RunFolder, RunState]]:
         """Queued runs, the next one first."""
-        queued = [(run, state) for run, state in self._unsettled() if state.state == "queued"]
-        return sorted(queued, key=lambda pair: (pair[1].queued_at or 0, pair[0].id))
+        return _in_turn(self._unsettled())
 
     def position(self, run: RunFolder) -> int | None:
         """How many runs go before this one; None when it is not queued."""
-        ids = [other.id for other, _ in self.waiting()]
-        return ids.index(run.id) + len(self.active()) if run.id in ids else None
+        # One listing for both counts: a run that is started between two would be counted as waiting and as active.
+        unsettled = self._unsettled()
+        ids = [other.id for other, _ in _in_turn(unsettled)]
+        active = sum(state.state in ACTIVE for _, state in unsettled)
+        return ids.index(run.id) + active if run.id in ids else None
 
     def _unsettled(self) -> list[tuple[RunFolder, RunState]]:
         """Runs that are neither drafts nor ended. Settled ones are read again only when their file has changed."""
@@ -83,6 +85,11 @@ class Queue:
             else:
                 self._settled[run.id] = stamp
         return found
+
+
+def _in_turn(runs: list[tuple[RunFolder, RunState]]) -> list[tuple[RunFolder, RunState]]:
+    queued = [(run, state) for run, state in runs if state.state == "queued"]
+    return sorted(queued, key=lambda pair: (pair[1].queued_at or 0, pair[0].id))
 
 
 def _folders(workspace: Workspace) -> list[RunFolder]:

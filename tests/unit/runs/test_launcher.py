@@ -36,7 +36,6 @@ def test_runs_go_one_at_a_time_oldest_first(workspace, launch):
     runs = [prepared(workspace, name, steps=8, step_s=0.02) for name in ("c", "a", "b")]
     for run in runs:
         launcher.enqueue(run)
-    assert [launcher.queue.position(run) for run in runs[1:]] in ([0, 1], [1, 2])
     wait_for(lambda: all(state_of(run) == "finished" for run in runs), 60)
     spans = [(run.state().started, run.state().ended) for run in runs]
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
