@@ -33,7 +33,7 @@ _SIGNS = {"stop": "[red]✕[/]", "caution": "[yellow]![/]", "note": "[dim]·[/]"
 
 
 def show_recipe(draft: Draft, recipe: Recipe, *, understood: bool = True) -> None:
-    """What was ``understood`` of the data, what will run, and why."""
+    """What was ``understood`` of the data, what will run and why, and what to know before."""
     sizes = draft.splits().sizes()
     if understood:
         console.print(escape(draft.sentence()))
@@ -57,6 +57,8 @@ def show_recipe(draft: Draft, recipe: Recipe, *, understood: bool = True) -> Non
         )
     console.print(f"Base: [bold]{escape(recipe.base.id)}[/]")
     console.print(table)
+    for caution in draft.cautions(recipe):
+        console.print(f"{_SIGNS['caution']} {escape(caution.message)}")
 
 
 def show_findings(sentence: str, notes: Iterable[str], findings: Sequence[Finding]) -> None:

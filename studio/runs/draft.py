@@ -25,13 +25,16 @@ from studio.data.checks import worst_first
 from studio.data.checks.rows import few_to_learn
 from studio.data.clean import preview
 from studio.data.first_row import FirstRow, known, taken_as
+from studio.data.profile import spread
 from studio.data.render import Segment
 from studio.data.roles import own_split, split_parts
+from studio.data.stats import language
 from studio.data.storage import save_table
 from studio.data.types import Change, CheckContext, Example, Finding, Splits, Table
 from studio.models import estimate as estimating
 from studio.models import suggest
 from studio.models.catalogue import find
+from studio.models.cautions import cautions
 from studio.models.fetch import is_local, local_folder
 from studio.models.types import BaseCard, Estimate
 from studio.runs import calibration, choices, copies, remembered, sources
@@ -418,6 +421,15 @@ class Draft:
         except StudioError as error:
             return [FieldProblem("data" if isinstance(error, DataError) else "base", str(error))]
         return suggest.check(recipe, card, facts, hardware.detect())
+
+    def language(self) -> str:
+        """The language of what goes into the model, from a sample, in English words; "" when it cannot be told."""
+        task = self.task
+        return language(task.group_key(example) for example in spread(self.examples()))
+
+    def cautions(self, recipe: Recipe) -> list[FieldProblem]:
+        """What a person should know before a resolved recipe is started, though it stops nobody."""
+        return cautions(recipe, self.base(), self.facts(), self.language())
 
     def estimate(self, recipe: Recipe | None = None) -> Estimate:
         """What the run (or ``recipe``, say a preset's) will need, with the measured speed where there is one."""

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, get_args
 
 from studio.core.errors import FieldProblem, ModelError, RecipeError, StudioError
 from studio.core.recipe import Preset, Recipe
-from studio.data.profile import spread
-from studio.data.stats import language
-from studio.models.cautions import cautions
 from studio.models.types import Estimate
 
 if TYPE_CHECKING:
@@ -55,21 +52,15 @@ def _of(draft: Draft) -> Snapshot:
     is_open = draft.is_open
     made = Snapshot(draft.recipe() if is_open else draft.run.recipe(), is_open)
     try:
-        made.language = _language(draft)
+        made.language = draft.language()
         made.resolved = draft.resolved() if is_open else made.recipe
         made.estimate = draft.estimate(made.resolved)
         if is_open:
             made.problems = draft.problems()
-            made.cautions = cautions(made.resolved, draft.base(), draft.facts(), made.language)
+            made.cautions = draft.cautions(made.resolved)
             made.presets = {name: draft.estimate(recipe) for name, recipe in draft.presets().items() if name in PRESETS}
     except RecipeError as error:
         made.problems = list(error.problems)
     except StudioError as error:
         made.problems = [FieldProblem("base" if isinstance(error, ModelError) else "data", str(error))]
     return made
-
-
-def _language(draft: Draft) -> str:
-    """The language of what goes into the model, from a sample."""
-    task = draft.task
-    return language(task.group_key(example) for example in spread(draft.examples()))

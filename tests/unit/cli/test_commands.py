@@ -165,6 +165,12 @@ def test_train_on_a_file_shows_the_recipe_the_run_and_the_report(studio, rows, t
     assert "The tuned model is clearly better." in done.out
 
 
+def test_train_tells_what_to_know_before(studio, rows, trained, tmp_path):
+    done = studio("train", "--data", rows, "--workspace", tmp_path / "w", "--learning-rate", "0.05")
+    assert done.code == 0, done.err
+    assert "times the suggested" in " ".join(done.out.split())
+
+
 def test_train_repeats_a_recipe(studio, rows, trained, tmp_path):
     recipe = Recipe.from_dict({"data": {"sources": [{"path": rows.name}]}, "training": {"epochs": 7}})
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())

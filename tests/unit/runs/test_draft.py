@@ -368,3 +368,14 @@ def test_what_the_first_row_holds_can_be_said_and_is_remembered(workspace, tmp_p
     draft.set_first_row("names")
     assert draft.counts() == (12, 12)
     assert draft.update("data", {"first_row": "odd"})[0].field == "data.first_row"
+
+
+def test_cautions_know_the_language_of_the_rows_and_what_is_usual(workspace):
+    rows = [
+        {"question": f"أين طردي رقم {i}؟ كان من المفترض أن يصل", "answer": f"سيصل طردك رقم {i} غدا"} for i in range(30)
+    ]
+    draft = Draft.from_text(workspace, "\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    assert draft.language() == "Arabic"
+    assert [caution.field for caution in draft.cautions(draft.resolved())] == ["base.id"]
+    draft.update("training", {"learning_rate": 0.5})
+    assert [caution.field for caution in draft.cautions(draft.resolved())] == ["base.id", "training.learning_rate"]

@@ -1,14 +1,12 @@
 """A draft at one moment: one truth, computed together, whatever goes wrong."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from studio.core.errors import DataError, FieldProblem, ModelError, RecipeError, StudioError
 from studio.core.recipe import Recipe
-from studio.models.types import BaseCard, DataFacts
 from studio.ui import snapshot
 
 
@@ -18,12 +16,9 @@ class FakeDraft:
     def __init__(self, path: Path) -> None:
         self.recipe_path, self.run = path, self
         self.is_open, self.error, self.during = True, None, lambda: None
-        self.text, self.learning_rate = "Where is my parcel? It should have come on Monday.", 1e-3
 
     def recipe(self) -> Recipe:
-        chosen = Recipe(name=self.recipe_path.read_text())
-        chosen.training.learning_rate, chosen.training.batch_size = self.learning_rate, 8
-        return chosen
+        return Recipe(name=self.recipe_path.read_text())
 
     def resolved(self) -> Recipe:
         self.during()
@@ -37,18 +32,11 @@ class FakeDraft:
     def problems(self) -> list[FieldProblem]:
         return [FieldProblem("training.epochs", "Too many.")]
 
-    def base(self) -> BaseCard:
-        return BaseCard("x", "X", 5_000_000, 1024, "MIT", "Tests.", languages=("English",))
+    def language(self) -> str:
+        return "Arabic"
 
-    def facts(self) -> DataFacts:
-        return DataFacts(rows=288)
-
-    @property
-    def task(self) -> Any:
-        return SimpleNamespace(group_key=lambda example: example["text"])
-
-    def examples(self) -> list[dict[str, str]]:
-        return [{"text": self.text}] * 20
+    def cautions(self, recipe: Recipe) -> list[FieldProblem]:
+        return [FieldProblem("base.id", f"Of {recipe.name}.")]
 
     def presets(self) -> dict[str, Recipe]:
         return {"quick": Recipe(name="fast"), "custom": Recipe(name="own")}
@@ -88,10 +76,9 @@ def test_a_started_run_shows_what_it_runs_with_and_offers_nothing(draft: FakeDra
 
 
 def test_cautions_and_the_language_of_the_rows_come_along(draft: FakeDraft) -> None:
-    draft.text, draft.learning_rate = "أين طردي؟ كان من المفترض أن يصل يوم الاثنين الماضي", 1.0
     now = take(draft)
     assert now.language == "Arabic"
-    assert [caution.field for caution in now.cautions] == ["base.id", "training.learning_rate"]
+    assert [caution.message for caution in now.cautions] == ["Of first."]
     draft.is_open = False
     assert take(draft).cautions == []
 
