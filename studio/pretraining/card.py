@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.pretraining.settings import Settings
+from studio.pretraining.trial import trial_sentence
 from studio.runs.events import read_events
 
 CURVE_ROWS = 12
@@ -30,7 +31,7 @@ def write_card(settings: Settings, work: Path, run: Path, base: Path) -> None:
 
 
 def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
-    facts, evaluation = _json(base / "training.json"), _json(base / "evaluation.json")
+    facts, evaluation, tuning = (_json(base / f"{name}.json") for name in ("training", "evaluation", "tuning"))
     tokens, counts = _json(work / "tokens" / "tokens.json"), _json(work / "text" / "corpus.json")
     shape = settings.shape
     weaknesses = base / "weaknesses.md"
@@ -42,7 +43,7 @@ def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
         "a style from your examples, not to know things.",
         f"Stock `LlamaForCausalLM`: {shape.layers} layers, width {shape.hidden_size}, {shape.heads} heads "
         f"({shape.key_value_heads} for keys and values), byte-level BPE with {settings.tokenizer.vocabulary:,} entries, tied "
-        f"embeddings, context {shape.context:,} (trained on windows of up to {settings.pretraining.decay.window}), ChatML template "
+        f"embeddings, context {shape.context:,} (trained on windows of up to {_longest(settings)}), ChatML template "
         "with generation marks, bfloat16.",
         "## Training",
         f"It begins from {settings.begins_from.strip()} The figures below are those of what came after."
@@ -64,6 +65,10 @@ def card_text(settings: Settings, work: Path, run: Path, base: Path) -> str:
         "part being kept from it: its numbers are, if anything, flattered. Bits a byte can be compared across vocabularies. "
         "Answers to fifty everyday prompts, side by side, are in `answers.md`. The training text that was written for this project holds "
         "none of them and no close paraphrase; most of their subjects do occur there under other questions.",
+        "## Tuned" if tuning else "",
+        f"{trial_sentence(tuning)} Its answers to {len(tuning['answers'])} of these questions, before and after, are in `tuned_answers.md`."
+        if tuning
+        else "",
         "## Weaknesses",
         weaknesses.read_text(encoding="utf-8").strip()
         if weaknesses.is_file()
@@ -84,6 +89,11 @@ def sources_table(settings: Settings, tokens: dict[str, int], counts: dict[str, 
         size = tokens.get(f"{name}/train", 0) / 1e6
         lines.append(f"| {source.title} | {source.licence} | {source.attribution} | {size:.2f} | {read} |")
     return "\n".join(lines)
+
+
+def _longest(settings: Settings) -> int:
+    phases = settings.pretraining.stable, settings.pretraining.decay
+    return max(settings.instruction.max_length, *(phase.window for phase in phases))
 
 
 def losses_table(evaluation: dict[str, Any]) -> str:

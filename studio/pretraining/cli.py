@@ -13,7 +13,7 @@ from studio.core.errors import StudioError
 from studio.pretraining.settings import DEFAULT_SETTINGS, Settings, read_settings
 
 app = typer.Typer(
-    help="Make the embedded base model: corpus → tokenizer → pretrain → decay → instruct → evaluate → export. "
+    help="Make the embedded base model: corpus → tokenizer → pretrain → decay → instruct → export → evaluate → tune → card. "
     "Every number is in settings.yaml; every step goes on where it was cut off.",
     no_args_is_help=True,
     add_completion=False,
@@ -202,6 +202,22 @@ def evaluate(
             f"{name:16} nats a token {mine['nats_per_token']:.3f} (other {theirs['nats_per_token']:.3f})   "
             f"bits a byte {mine['bits_per_byte']:.3f} (other {theirs['bits_per_byte']:.3f})"
         )
+
+
+@app.command()
+def tune(
+    work: WorkOption,
+    base: Annotated[Path, typer.Option("--base", help="The model folder to tune.")],
+    preset: Annotated[str, typer.Option("--preset", help="quick, balanced or thorough.")] = "balanced",
+) -> None:
+    """Tune the base on the sample conversations as a newcomer would; note what it gained and 20 answers before and after."""
+    from studio.core.workspace import Workspace
+    from studio.pretraining.trial import trial_sentence, write_trial
+    from studio.pretraining.trial import tune as tune_base
+
+    result = tune_base(base.resolve(), Workspace.open(work / "workspace"), preset)
+    write_trial(result, base)
+    typer.echo(trial_sentence(result))
 
 
 @app.command()
