@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def gathered(news: queue.SimpleQueue[Any], began: float, notes: tuple[str, ...])
         began: When the question was asked, by ``time.monotonic``.
         notes: What is to be said of the question, told with the first chunk.
     """
-    chunk, seen, last = PairChunk(notes=notes), bool(notes), 0.0
+    chunk, seen, last = PairChunk(notes=notes), bool(notes), -math.inf
     while True:
         try:
             item = news.get(timeout=EVERY_S if seen else None)

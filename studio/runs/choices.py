@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from studio.core.errors import FieldProblem, RunError
+from studio.core.errors import FieldProblem, RecipeError, RunError
 from studio.core.options import problems_of
 from studio.core.recipe import SECTIONS, Recipe
 from studio.data.types import Splits
@@ -27,7 +27,14 @@ def is_open(run: RunFolder) -> bool:
 
 def chosen(run: RunFolder) -> Recipe:
     """The choices made so far; values nobody chose are ``None``."""
-    return Recipe.load(run.choices_path if run.choices_path.is_file() else run.recipe_path)
+    if run.choices_path.is_file():
+        try:
+            return Recipe.load(run.choices_path)
+        except RecipeError:
+            if run.choices_path.is_file():
+                raise
+            # Another window has just made the first other choice: it stands in the recipe by now.
+    return Recipe.load(run.recipe_path)
 
 
 @contextmanager

@@ -29,8 +29,9 @@ from studio.runs.state import ACTIVE, RunState, is_time, parse_state, worker_ali
 
 Request = Literal["pause", "stop"]
 LOCK_TIMEOUT_S = 20.0
-TAKE_UP_TIMEOUT_S = 10.0
-"""How long a worker waits for the one before it, which has told its end and is about to be gone."""
+TAKE_UP_TIMEOUT_S = 30.0
+"""How long a worker waits for the one before it, which has told its end and is about to be gone, and for the launcher,
+which is about to name it."""
 DOOMED = ".deleted-"
 
 
@@ -156,7 +157,7 @@ class RunFolder:
     @contextmanager
     def taken_up(self) -> Iterator[None]:
         """The right to write what the worker writes (events, checkpoints, model, state): one worker at a time, as long as
-        it lives.
+        it lives; before it, the launcher that starts it.
 
         Raises:
             RunError: another worker has this run.

@@ -19,6 +19,8 @@ from typing import Any
 from studio.core.errors import RunError, StudioError
 from studio.runs import processes
 
+EXIT_TIMEOUT_S = 30.0
+"""How long a process that has closed its end of the talk may take to be gone; how it ended is worth the wait."""
 Stamp = tuple[tuple[str, int, int], ...]
 """What tells one model folder from another: name, size and time of each of its files."""
 
@@ -195,7 +197,7 @@ class PlaygroundProcess:
         if process is None:
             return None
         try:
-            return process.wait(timeout=2)
+            return process.wait(timeout=EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             return None
 

@@ -75,15 +75,17 @@ class Server:
 
     def serve(self) -> int:
         """Answer one question after the other; the exit code."""
+        idle_s: float | None = None  # it was started for a question, however long that takes to arrive
         while True:
             try:
-                question = self._questions.get(timeout=self._idle_s)
+                question = self._questions.get(timeout=idle_s)
             except queue.Empty:
                 return 0
             if question is None:
                 return 0
             if not self._answer(question):
                 return 1
+            idle_s = self._idle_s
 
     def _answer(self, question: dict[str, Any]) -> bool:
         """False when the process should end (out of memory)."""

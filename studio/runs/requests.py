@@ -46,6 +46,9 @@ class Requests:
         self._answered = self._told = ""
         self._cut = False
         self._telling = threading.Lock()
+        self._over = threading.Event()
+        self._looking = threading.Lock()
+        """Held by the thread while it looks and acts on what it saw; never asked for by a signal."""
 
     def by_now(self) -> str:
         """What the person, or the system, wants by now; the trainer asks at each step."""
@@ -54,6 +57,21 @@ class Requests:
         self._answered = self._answered or self.asked
         self._tell()
         return self._answered
+
+    def cut(self) -> None:
+        """Cut the calling thread short if that may be, once.
+
+        Raises:
+            CutShort: it may.
+        """
+        if self._may_cut() and not self._cut:
+            self._cut = True
+            raise CutShort
+
+    def end(self) -> None:
+        """From now on nothing is heard: what is asked from here on is for the next worker."""
+        with self._looking:
+            self._over.set()
 
     @contextmanager
     def heard(self) -> Iterator[None]:
@@ -65,21 +83,20 @@ class Requests:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        over = threading.Event()
         before = signal.signal(signal.SIGTERM, self._on_term)
-        thread = threading.Thread(target=self._look_out, args=(over,), name="requests", daemon=True)
+        thread = threading.Thread(target=self._look_out, name="requests", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            over.set()
-            thread.join(timeout=5)
+            self.end()
+            thread.join()
             signal.signal(signal.SIGTERM, before)
 
     def _hear(self) -> bool:
         """Take up what the person asked for; whether that was anything. Also called between any two lines of the main
         thread, by a signal: it must not wait for a lock."""
-        request = self._run.unheard_request()
+        request = "" if self._over.is_set() else self._run.unheard_request()
         if request not in {"pause", "stop"}:
             return False
         if not self._answered:
@@ -97,18 +114,20 @@ class Requests:
     def _on_term(self, number: int, frame: FrameType | None) -> None:
         self._hear()
         if not self.asked:
-            self.asked, self.by_system = "pause", True
-        if self._may_cut() and not self._cut:
-            self._cut = True
-            raise CutShort
+            self.by_system = True  # first, so that the thread never takes it for the person's wish
+            self.asked = "pause"
+        self.cut()
 
-    def _look_out(self, over: threading.Event) -> None:
-        while not over.wait(LOOK_EVERY_S):
-            heard = self._hear()
-            with suppress(OSError):
-                self._tell()
-            if heard and self._may_cut():
-                _interrupt_main_thread()
+    def _look_out(self) -> None:
+        while not self._over.wait(LOOK_EVERY_S):
+            with self._looking:
+                if self._over.is_set():
+                    return
+                heard = self._hear()
+                with suppress(OSError):
+                    self._tell()
+                if heard and self._may_cut():
+                    _interrupt_main_thread()
 
 
 def _interrupt_main_thread() -> None:

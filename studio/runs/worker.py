@@ -34,7 +34,7 @@ from studio.tasks.base import Task
 from studio.training.checkpoints import latest_checkpoint, step_of
 from studio.training.types import TrainJob, TrainResult
 
-Phase = Literal["loading", "training", "evaluating", "over"]
+Phase = Literal["before", "loading", "training", "evaluating", "over"]
 STATE_EVERY_S = 1.0
 
 
@@ -43,7 +43,7 @@ class Worker:
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
-        self.phase: Phase = "loading"
+        self.phase: Phase = "before"
         self.requests = Requests(run, self._may_cut, self._tell_request)
         self._lock = threading.RLock()
         """Held while events and the state are written: the thread that hears requests tells too."""
@@ -71,6 +71,9 @@ class Worker:
         )  # fmt: skip
         with self.requests.heard():
             try:
+                self.phase = "loading"
+                if self.requests.asked:  # before there was anything to cut short
+                    self.requests.cut()
                 self._save()  # from here on it may be asked to end
                 self._train_and_evaluate()
             except CutShort:
@@ -107,7 +110,7 @@ class Worker:
         self._result = result
         self._enter("evaluating", "Taking the final exam on rows it has never seen.", result)
         if self.requests.by_system:
-            raise CutShort  # asked after the last step
+            self.requests.cut()  # asked after the last step
         self._finish(result, self._evaluate(task, job, result))
 
     def _may_cut(self) -> bool:
@@ -200,19 +203,15 @@ class Worker:
     def _end(
         self, state: Literal["finished", "stopped"], message: str, result: TrainResult | None = None, error: dict[str, str] | None = None
     ) -> None:  # fmt: skip
-        with self._lock:
-            self.phase = "over"
-        self.run.clear_request()
+        self._close()
         self.state = replace(self.state, state=state, message=message, ended=time.time(), error=error or {}, **_figures(result))  # fmt: skip
         self.emit("status", state=state, message=message, step=self.state.step, total_steps=self.state.total_steps)
         self._save()
 
     def _fail(self, error: Exception) -> None:
-        with self._lock:
-            self.phase = "over"
+        self._close()
         traceback.print_exc()
         told = run_failure(error)
-        self.run.clear_request()
         self.state = replace(self.state, state="failed", message=str(told), ended=time.time(), error=told.as_dict())
         # The disk may be full, which may be why we are here: the state is the smaller file and goes first.
         with suppress(OSError):
@@ -220,6 +219,13 @@ class Worker:
         with suppress(OSError):
             self.emit("error", **told.as_dict(), step=self.state.step)
             self.emit("status", state="failed", message=told.title, step=self.state.step)
+
+    def _close(self) -> None:
+        """What is asked once the end is told is for the next worker: this one no longer hears it."""
+        with self._lock:
+            self.phase = "over"
+        self.requests.end()
+        self.run.clear_request()
 
     def _save(self) -> None:
         self._written = time.monotonic()

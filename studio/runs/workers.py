@@ -108,16 +108,18 @@ class Workers:
             processes.end(state.pid, state.pid_started, kill=True)
 
     def _start_fresh(self, run: RunFolder, starting: RunState) -> RunState:
-        try:
-            with run.log_path.open("ab") as log:
-                child = processes.start([*self._command, str(run.path)], stdout=log, stderr=log)
-        except OSError as error:
-            return self._failed_to_start(run, f"The system refused to start a process ({error.strerror or error}).")
-        self.running[run.id] = child
-        starting = _named(starting, child)
-        if not run.state().taken_up:
-            run.write_state(starting)
-        return starting
+        # The worker waits until it has been named: what is written here would else replace what it tells by then.
+        with run.taken_up():
+            try:
+                with run.log_path.open("ab") as log:
+                    child = processes.start([*self._command, str(run.path)], stdout=log, stderr=log)
+            except OSError as error:
+                return self._failed_to_start(run, f"The system refused to start a process ({error.strerror or error}).")
+            self.running[run.id] = child
+            starting = _named(starting, child)
+            if not run.state().taken_up:  # where this disk cannot lock, it did not wait
+                run.write_state(starting)
+            return starting
 
     def _note_silent_start(self, run: RunFolder, pid: int, code: int, was_spare: bool) -> None:
         """A worker died before it took the run up. A spare may have died while it waited, so a fresh worker gets the run;

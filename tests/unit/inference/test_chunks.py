@@ -1,7 +1,7 @@
 """Pieces of text gathered into chunks: none lost, none late, an error carried over."""
 
 import queue
-import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,14 +37,23 @@ def test_a_note_is_told_once_and_first():
     assert not any(chunk.notes for chunk in got[1:])
 
 
-def test_the_first_piece_comes_at_once_and_the_next_wait_for_one_another(monkeypatch):
-    monkeypatch.setattr(chunks, "EVERY_S", 0.2)
-    news = told((0, "a", False, 1, 100.1))
-    stream = gathered(news, 100.0, ())
+@pytest.mark.parametrize("uptime", [0.0, 100.0])
+def test_the_first_piece_comes_at_once_and_the_next_wait_for_one_another(monkeypatch, uptime):
+    """The clock tells, at each piece, a time of our choice; how fast this machine is does not matter."""
+    clock = iter([uptime, uptime + 0.6 * chunks.EVERY_S, uptime + 1.2 * chunks.EVERY_S])
+    monkeypatch.setattr(chunks, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    pieces = [(0, text, False, number, 0.1) for number, text in enumerate("abc", start=1)]
+    stream = gathered(told(*pieces), 0.0, ())
     assert next(stream).base == "a"
-    news.put((0, "b", False, 2, 100.2))
-    threading.Timer(0.05, news.put, [(0, "c", True, 3, 100.3)]).start()
     assert next(stream).base == "bc"
+
+
+def test_a_piece_that_nothing_follows_is_not_kept_back(monkeypatch):
+    clock = iter([100.0, 100.0, 100.0 + 2 * chunks.EVERY_S])
+    monkeypatch.setattr(chunks, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    stream = gathered(told((0, "a", False, 1, 100.1), (0, "b", False, 2, 100.2)), 100.0, ())
+    assert next(stream).base == "a"
+    assert next(stream).base == "b", "though the answer has not ended and no other piece has come"
 
 
 def test_nothing_said_is_no_chunk_and_an_empty_answer_one():

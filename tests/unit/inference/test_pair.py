@@ -165,7 +165,8 @@ def test_classes_of_base_and_tuned(classifier_run, base_path):
     for side in ("base", "tuned"):
         assert sum(answer[side]) == pytest.approx(1, abs=1e-5)
     assert answer["base"] != answer["tuned"]
-    assert pair.classify("My lamp is broken.") == answer
+    again = pair.classify("My lamp is broken.")
+    assert (again["base"], again["tuned"]) == (pytest.approx(answer["base"]), pytest.approx(answer["tuned"]))
 
 
 def test_the_untuned_classifier_is_the_one_training_began_with(classifier_run, base_path):
@@ -173,7 +174,8 @@ def test_the_untuned_classifier_is_the_one_training_began_with(classifier_run, b
     torch.manual_seed(999)
     first = Pair.open(classifier_run, base_path).classify("Hello")
     torch.manual_seed(5)
-    assert Pair.open(classifier_run, base_path).classify("Hello") == first
+    again = Pair.open(classifier_run, base_path).classify("Hello")
+    assert again["base"] == pytest.approx(first["base"], rel=1e-4)
 
 
 def test_questions_of_the_wrong_kind_are_refused(adapter_pair, classifier_run, base_path):

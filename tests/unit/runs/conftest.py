@@ -37,6 +37,6 @@ def launch(workspace):
     for launcher in made:
         launcher.close()
     for launcher in made:
-        for child in launcher.workers.running.values():
+        for child in list(launcher.workers.running.values()):
             child.kill()
             child.wait()

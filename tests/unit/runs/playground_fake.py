@@ -1,7 +1,8 @@
 """A playground process whose models echo; runnable in place of the real one.
 
-Questions steer it: "slow" says a word every 20 ms for long, "slowly" one every 300 ms, "boom" fails, "memory" runs out of
-memory, "die" ends the process at once, "print" prints to stdout as a library might.
+Questions steer it: "hold" says two words and no more until it is cancelled, "hold PATH" also until there is such a file
+("hold" is a row of a table, too), "slowly" says a word every 300 ms for long, "boom" fails, "memory" runs out of memory,
+"die" ends the process at once, "print" prints to stdout as a library might.
 """
 
 from __future__ import annotations
@@ -32,6 +33,13 @@ class Chunk:
     notes: tuple[str, ...] = ()
 
 
+def hold(path, cancelled):
+    deadline = time.monotonic() + 600
+    while not cancelled() and not (path and Path(path).exists()):
+        assert time.monotonic() < deadline, "held in vain"
+        time.sleep(0.01)
+
+
 class EchoPair:
     def identity(self):
         return {"base": "adapter off · echo 000000", "tuned": f"adapter run-1 · {os.getpid()}"}
@@ -50,19 +58,23 @@ class EchoPair:
                 os.write(1, b'{"type": "chunk"}\n')
             case "wrong":
                 raise RunError("This message is too long", "It is.", "Shorten it.")
-        pause = {"slow": 0.02, "slowly": 0.3}.get(text, 0)
-        for number in range(500 if pause else 2):
+        held = text.split(" ")[0] == "hold"
+        slowly = text == "slowly"
+        for number in range(500 if slowly else 4 if held else 2):
+            if held and number == 2:
+                hold(text.removeprefix("hold").strip(), cancelled)
             if cancelled():
                 break
-            time.sleep(pause)
+            time.sleep(0.3 if slowly else 0)
             yield Chunk(f"{text}{number} ", f"{messages_tuned[-1]['content'].upper()}{number} ")
         yield Chunk("", "", True, True, notes=("A note.",))
 
     def answers(self, prompts, sampling, system_prompt, cancelled):
         for index, prompt in enumerate(prompts):
+            if prompt == "hold":
+                hold("", cancelled)
             if cancelled():
                 return
-            time.sleep(0.01)
             yield SimpleNamespace(index=index, prompt=prompt, base=f"{system_prompt}:{prompt}", tuned=prompt.upper())
 
     def classify(self, text):

@@ -21,11 +21,16 @@ from studio.training.checkpoints import checkpoint_path, mark_complete, step_of
 from studio.training.types import TrainJob, TrainResult
 
 WORKER = [sys.executable, str(Path(__file__).resolve())]
+PATIENCE_S = 180
+"""How long what should happen is waited for: on a loaded machine anything can be held up for many seconds."""
+ENDLESS = 30_000
+"""Steps of a run that goes on until it is told to end: with 20 ms each it takes more than ten minutes."""
 
 
 class FakeTask:
     """Behaves as ``recipe.task_options`` say: ``steps``, ``step_s``, ``fail``, ``evaluation``; a file named by
-    ``load_until``, ``step_until`` is waited for before the first step, in each step after the first."""
+    ``load_until``, ``step_until``, ``evaluation_until`` is waited for before the first step, in each step after the first,
+    in the final exam: what a test wants to see going on is held there until it has looked."""
 
     playground = "chat"
     exports = ("adapter", "bundle")
@@ -35,8 +40,7 @@ class FakeTask:
         begin = step_of(job.resume_from) if job.resume_from else 0
         steps, outcome, done = int(options.get("steps", 5)), "finished", begin
         _fail(options.get("fail"))
-        while options.get("load_until") and not Path(options["load_until"]).exists():
-            time.sleep(0.02)
+        _wait_until(options.get("load_until"))
         for step in range(begin + 1, steps + 1):
             time.sleep(options.get("step_s", 0))
             if step > 1 and options.get("step_until"):
@@ -55,7 +59,7 @@ class FakeTask:
         return TrainResult(outcome, done, done, 1 / max(1, done), 0.1, 10, True)
 
     def evaluate(self, job: TrainJob, result: TrainResult) -> dict[str, Any]:
-        time.sleep(job.recipe.task_options.get("evaluation_s", 0))
+        _wait_until(job.recipe.task_options.get("evaluation_until"))
         _fail(job.recipe.task_options.get("evaluation"))
         return {"task": "fake", "steps": result.steps}
 
@@ -67,9 +71,20 @@ def _save(job: TrainJob, step: int) -> None:
     mark_complete(folder, {"step": step})
 
 
+def _wait_until(path: str | None) -> None:
+    if path:
+        wait_for(Path(path).exists, 600)
+
+
 def _busy_until(path: str) -> None:
-    """One long call in C, as a step is: no signal gets through to Python until it returns."""
-    ctypes.CDLL(None).system(f"for i in $(seq 1200); do [ -e '{path}' ] && break; sleep 0.05; done".encode())
+    """One long call in C, as a step is: no signal gets through to Python until it returns. It ends with its worker, too."""
+    done = f"[ -e '{path}' ] || ! kill -0 $PPID 2>/dev/null"
+    ctypes.CDLL(None).system(f": > '{path}.busy'; for i in $(seq 12000); do {done} && break; sleep 0.05; done".encode())
+
+
+def is_busy(gate: Path) -> bool:
+    """Whether a worker has come to a step that waits for this file: all before it has been written."""
+    return Path(f"{gate}.busy").exists()
 
 
 def _fail(how: str | None) -> None:
@@ -100,7 +115,7 @@ def prepared(workspace: Workspace, name: str = "run", **options: Any) -> RunFold
     return run
 
 
-def wait_for(condition: Any, timeout_s: float = 30) -> None:
+def wait_for(condition: Any, timeout_s: float = PATIENCE_S) -> None:
     """Return as soon as the condition holds."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from studio.core.errors import RunError
+from studio.core.errors import RecipeError, RunError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
 from studio.data.types import Splits
@@ -71,6 +71,27 @@ def test_what_was_prepared_goes_with_the_first_other_choice(run):
     assert not has_splits(run)
     assert run.recipe() == choices.chosen(run)
     assert not run.choices_path.exists()
+
+
+def test_choices_read_in_the_moment_the_first_other_one_is_made_are_the_new_ones(run, monkeypatch):
+    """Another window takes the kept choices away between a look whether they are there and reading them."""
+    open_values = choices.chosen(run)
+    choices.prepare_start(run, open_values, resolved_from(open_values), SPLITS)
+    load = Recipe.load
+
+    def changed_meanwhile(path):
+        if path == run.choices_path:
+            path.unlink()
+        return load(path)
+
+    monkeypatch.setattr(Recipe, "load", changed_meanwhile)
+    assert choices.chosen(run) == run.recipe()
+
+
+def test_broken_choices_are_told(run):
+    run.choices_path.write_text("[")
+    with pytest.raises(RecipeError):
+        choices.chosen(run)
 
 
 def test_a_start_is_prepared_only_from_the_choices_as_they_are(run):

@@ -335,7 +335,7 @@ def test_a_late_look_at_a_step_does_not_take_a_run_out_of_the_queue(messy, monke
     monkeypatch.setattr(Draft, "is_open", property(slow))
     visiting = threading.Thread(target=late.visit, args=(3,))
     visiting.start()
-    looked.wait(5)
+    looked.wait()
     with messy.run.held():
         messy.run.change_state(state="queued")
     queued.set()

@@ -10,7 +10,7 @@ from run_fakes import FakeTask, prepared, wait_for
 
 from studio.core.errors import ExportError, RunError
 from studio.core.workspace import Workspace
-from studio.runs import processes
+from studio.runs import exports, processes
 from studio.runs.exports import delete_run, export_state, start_export, state_path
 from studio.runs.folder import RunFolder
 from studio.tasks import base as tasks
@@ -24,7 +24,12 @@ def run(tmp_path, monkeypatch):
     (run.model_dir / "model.safetensors").write_bytes(b"weights")
     os.utime(run.model_dir / "model.safetensors", (1, 1))
     run.change_state(state="finished")
-    return run
+    monkeypatch.setattr(exports, "STARTING_S", 600)
+    monkeypatch.setattr(exports, "ENDING_S", 180)
+    yield run
+    for _, child in exports._children:
+        child.kill()
+        child.wait()
 
 
 def make(run, mode="", kind="bundle"):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from itertools import islice
 
 import pytest
@@ -86,36 +87,35 @@ def test_a_table_comes_row_by_row(playground):
 
 
 def test_a_table_is_cancelled(playground):
-    rows = playground.answers(["x"] * 1000)
+    rows = playground.answers(["x", "hold", "y"])
     seen = [next(rows)]
     playground.cancel()
     seen += rows
-    assert len(seen) < 1000
+    assert [row["prompt"] for row in seen] == ["x"]
     assert playground.classify("still there")["labels"] == ["a", "b"]
 
 
 def test_cancel_ends_the_answer_and_only_this_one(playground):
     chunks = []
-    for chunk in playground.chat(ask("slow")):
+    for chunk in playground.chat(ask("hold")):
         chunks.append(chunk)
-        if len(chunks) == 4:
+        if len(chunks) == 3:
             playground.cancel()
-    assert 4 <= len(chunks) < 400
+    assert [chunk["base_new"] for chunk in chunks] == ["", "hold0 ", "hold1 ", ""]
     assert chunks[-1]["base_done"]
     assert list(playground.chat(ask("hi")))[-1]["base"] == "hi0 hi1 "
 
 
-def test_cancel_of_another_window_is_not_ours(playground):
-    stream = playground.chat(ask("slow"), token="mine")
+def test_cancel_of_another_window_is_not_ours(playground, tmp_path):
+    stream = playground.chat(ask(f"hold {tmp_path / 'go on'}"), token="mine")
     list(islice(stream, 3))
     playground.cancel("theirs")
-    assert next(stream)["base"]
-    assert not next(stream)["base_done"]
-    stream.close()
+    (tmp_path / "go on").touch()
+    assert [chunk["base_done"] for chunk in stream] == [False, False, True]
 
 
 def test_closing_the_stream_frees_the_models_for_the_next(playground):
-    stream = playground.chat(ask("slow"))
+    stream = playground.chat(ask("hold"))
     list(islice(stream, 3))
     stream.close()
     assert not playground.busy
@@ -138,7 +138,7 @@ def test_two_windows_at_once_wait_for_each_other(playground):
 
 def test_a_window_that_waits_too_long_is_told(workspace):
     playground = Playground(prepared(workspace).path, command=COMMAND, busy_timeout_s=0.2)
-    stream = playground.chat(ask("slow"))
+    stream = playground.chat(ask("hold"))
     list(islice(stream, 2))
     with pytest.raises(RunError, match="busy"):
         list(playground.chat(ask("hi")))
@@ -215,16 +215,20 @@ def test_the_process_ends_when_nothing_is_asked(workspace):
 
 
 def test_closing_ends_the_process_even_amid_an_answer(playground):
-    stream = playground.chat(ask("slow"))
+    stream = playground.chat(ask("hold"))
     list(islice(stream, 3))
     pid = pid_of(playground)
     playground.close()
     assert not processes.alive(pid, None)
-    assert len(list(stream)) < 400
+    rest = []
+    with suppress(StudioError):  # it has told the end of its answer, or was too slow for that
+        rest.extend(stream)
+    assert all(chunk["base_done"] for chunk in rest)
+    assert not playground.busy
 
 
 def test_only_an_idle_process_makes_room(playground):
-    stream = playground.chat(ask("slow"))
+    stream = playground.chat(ask("hold"))
     list(islice(stream, 3))
     assert not playground.close_if_idle()
     assert playground.loaded
@@ -237,15 +241,16 @@ def test_only_an_idle_process_makes_room(playground):
 def test_the_process_ends_with_the_app(workspace):
     run = prepared(workspace)
     code = (
-        "import time; from pathlib import Path; from studio.runs.playground import Playground;"
+        "import sys; from pathlib import Path; from studio.runs.playground import Playground;"
         f"p = Playground(Path({str(run.path)!r}), command={COMMAND!r});"
-        "list(p.chat([{'role': 'user', 'content': 'hi'}])); print(p.process.pid, flush=True); time.sleep(60)"
+        "list(p.chat([{'role': 'user', 'content': 'hi'}])); print(p.process.pid, flush=True); sys.stdin.read()"
     )
-    app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    pid = int(app.stdout.readline())
-    assert processes.alive(pid, None)
-    app.kill()
-    app.wait()
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as app:
+        pid = int(app.stdout.readline())
+        assert processes.alive(pid, None)
+        app.kill()
     wait_for(lambda: not processes.alive(pid, None))
 
 
@@ -282,7 +287,7 @@ def test_the_pool_frees_the_memory_of_those_that_are_not_answering(workspace):
     pool = PlaygroundPool(workspace, max_loaded=2, make=lambda path: Playground(path, command=COMMAND))
     idle, answering = (pool.get(run.id) for run in runs)
     list(idle.chat(ask("hi")))
-    stream = answering.chat(ask("slow"))
+    stream = answering.chat(ask("hold"))
     list(islice(stream, 3))
     pool.free_memory()
     assert not idle.loaded

@@ -5,7 +5,7 @@ import signal
 import threading
 
 import pytest
-from run_fakes import wait_for
+from run_fakes import PATIENCE_S, wait_for
 
 from studio.core.workspace import Workspace
 from studio.runs.folder import RunFolder
@@ -18,7 +18,7 @@ def run(tmp_path):
 
 
 def wait():
-    threading.Event().wait(10)
+    threading.Event().wait(PATIENCE_S)
 
 
 def test_a_request_is_noticed_and_told_once_and_the_first_counts(run):
@@ -96,6 +96,25 @@ def test_where_nobody_asks_a_thread_looks_out(run):
         wait()
     assert (requests.asked, requests.by_system) == ("stop", False)
     assert run.unheard_request() == ""
+
+
+def test_what_is_asked_after_the_end_is_left_for_the_next_worker(run):
+    requests = Requests(run, lambda: True, pytest.fail)
+    with requests.heard():
+        requests.end()
+        run.request("stop")
+        assert requests.by_now() == ""
+    assert run.unheard_request() == "stop"
+
+
+def test_it_is_cut_short_once_and_only_where_it_may_be(run):
+    may = []
+    requests = Requests(run, lambda: bool(may), pytest.fail)
+    requests.cut()
+    may.append(True)
+    with pytest.raises(CutShort):
+        requests.cut()
+    requests.cut()
 
 
 def test_the_signal_is_given_back(run):

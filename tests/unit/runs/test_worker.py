@@ -1,14 +1,17 @@
 """One run in one worker: every end it can come to, told in the run folder."""
 
+import os
 import signal
 import subprocess
 import threading
+from contextlib import contextmanager
 
 import pytest
-from run_fakes import WORKER, has_stepped, prepared, wait_for
+from run_fakes import ENDLESS, PATIENCE_S, WORKER, has_stepped, is_busy, prepared, wait_for
 
 from studio.core.errors import RunError
 from studio.runs.events import EventWriter
+from studio.runs.requests import Requests
 from studio.runs.worker import Worker
 from studio.training.checkpoints import checkpoint_path
 
@@ -65,10 +68,10 @@ def test_the_time_of_all_its_workers_is_summed_and_not_the_pause(workspace):
     run.request("pause")
     _without_watcher(Worker(run))
     first = run.state()
-    assert 0.2 <= first.seconds < 20
+    assert 0.2 <= first.seconds < 3600
     run.change_state(started=first.started - 3600, ended=first.ended - 3600)
     last = Worker(run).go()
-    assert first.seconds + 0.6 <= last.seconds < first.seconds + 60
+    assert 0.5 < last.seconds - first.seconds < 3600
     assert last.outcome == "finished"
 
 
@@ -128,7 +131,7 @@ def test_a_failing_exam_does_not_lose_the_model(workspace, how):
 
 
 def test_a_request_during_the_exam_cuts_it_short(workspace):
-    run = prepared(workspace, evaluation_s=30)
+    run = prepared(workspace, evaluation_until=str(workspace.root / "never"))
     asking = threading.Thread(target=lambda: (wait_for(lambda: run.state().state == "evaluating"), run.request("stop")))
     asking.start()
     state = Worker(run).go()
@@ -172,19 +175,53 @@ def test_keep_the_best_keeps_it_although_the_run_has_only_just_gone_on(workspace
     assert run.report() is not None
 
 
+def test_asked_by_the_system_before_there_is_anything_to_cut_it_ends_in_good_order(workspace, monkeypatch):
+    """However long it is held up between hearing signals and beginning."""
+    heard = Requests.heard
+
+    @contextmanager
+    def asked_at_once(self):
+        with heard(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            yield
+
+    monkeypatch.setattr(Requests, "heard", asked_at_once)
+    run = prepared(workspace)
+    state = Worker(run).go()
+    assert (state.state, state.message, state.step) == ("stopped", "Stopped before the first step.", 0)
+    assert run.state().state == "stopped"
+
+
+def test_what_is_asked_once_the_end_is_told_is_left_for_the_next_worker(workspace, monkeypatch):
+    """However long this one takes to be gone: "keep the best" of a paused run is meant for the worker that goes on."""
+    run = prepared(workspace, steps=4)
+    run.request("pause")
+    worker, write = Worker(run), type(run).write_state
+
+    def ask_at_once(self, state):
+        write(self, state)
+        if state.state == "stopped":
+            run.request("stop")
+            worker.requests.by_now()
+
+    monkeypatch.setattr(type(run), "write_state", ask_at_once)
+    assert _without_watcher(worker).state == "stopped"
+    assert run.unheard_request() == "stop"
+
+
 def test_two_workers_never_share_a_run(workspace, tmp_path, monkeypatch):
     monkeypatch.setattr("studio.runs.folder.TAKE_UP_TIMEOUT_S", 0.1)
     run = prepared(workspace, steps=3, step_until=str(tmp_path / "go on"))
     assert not run.has_worker()
     process = subprocess.Popen([*WORKER, str(run.path)])
-    wait_for(lambda: has_stepped(run))
+    wait_for(lambda: is_busy(tmp_path / "go on"))
     assert run.has_worker()
     before = run.events_path.read_bytes(), run.state()
     with pytest.raises(RunError, match="going on already"):
         Worker(run).go()
     assert (run.events_path.read_bytes(), run.state()) == before
     (tmp_path / "go on").touch()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     assert run.state().state == "finished"
     assert not run.has_worker()
 
@@ -192,41 +229,44 @@ def test_two_workers_never_share_a_run(workspace, tmp_path, monkeypatch):
 def test_a_killed_worker_holds_nothing(workspace, tmp_path):
     run = prepared(workspace, steps=3, step_until=str(tmp_path / "never"))
     process = subprocess.Popen([*WORKER, str(run.path)])
-    wait_for(lambda: has_stepped(run))
+    wait_for(lambda: is_busy(tmp_path / "never"))
     process.kill()
     process.wait()
     assert not run.has_worker()
-    (tmp_path / "never").touch()
 
 
 def test_sigterm_pauses_at_the_next_step(workspace):
-    run = prepared(workspace, steps=1000, step_s=0.01)
+    run = prepared(workspace, steps=ENDLESS, step_s=0.02)
     process = subprocess.Popen([*WORKER, str(run.path)])
-    wait_for(lambda: run.state().step > 0)
+    wait_for(lambda: has_stepped(run))
     assert run.state().pid == process.pid
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     state = run.state()
     assert state.state == "stopped"
     assert "system" in state.message
 
 
 def test_a_killed_worker_is_interrupted_and_resumes(workspace):
-    run = prepared(workspace, steps=150, step_s=0.02)
+    run = prepared(workspace, steps=ENDLESS, step_s=0.02)
     process = subprocess.Popen([*WORKER, str(run.path)])
-    wait_for(lambda: run.state().step > 3)
+    wait_for(lambda: len(kinds(run, "metric")) > 3)
     process.kill()
     process.wait()
+    steps = kinds(run, "metric")[-1]["step"] + 20
+    recipe = run.recipe()
+    recipe.task_options["steps"] = steps
+    recipe.save(run.recipe_path)
     with run.events_path.open("a") as file:
         file.write('{"v": 1, "seq": 9999, "kind": "met')  # as a crash in the middle of a write leaves it
     assert run.state().state == "interrupted"
     process = subprocess.Popen([*WORKER, str(run.path)])
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     assert run.state().state == "finished"
     events, _ = run.events()
     numbers = [e["seq"] for e in events]
     assert numbers == sorted(set(numbers))
-    assert {e["step"] for e in kinds(run, "metric")} == set(range(1, 151))
+    assert {e["step"] for e in kinds(run, "metric")} == set(range(1, steps + 1))
 
 
 def test_what_is_printed_goes_to_the_log(workspace):
@@ -249,20 +289,25 @@ def test_a_spare_takes_one_job_and_ends_without_one(workspace):
     assert process.stdout.readline() == "ready\n"
     process.stdin.write(f'{{"run_dir": "{run.path}"}}\n')
     process.stdin.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     assert run.state().state == "finished"
-    idle = subprocess.run([*WORKER, "--spare"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    idle = subprocess.run(
+        [*WORKER, "--spare"], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False
+    )
     assert idle.returncode == 0
 
 
-def test_state_is_not_written_at_each_step(workspace, monkeypatch):
-    run = prepared(workspace, steps=200)
+@pytest.mark.parametrize(("every_s", "steps_told"), [(3600, 0), (0, 20)])
+def test_state_is_written_now_and_then_and_not_at_each_step(workspace, monkeypatch, every_s, steps_told):
+    monkeypatch.setattr("studio.runs.worker.STATE_EVERY_S", every_s)
+    run = prepared(workspace, steps=20)
     written = []
     original = type(run).write_state
-    monkeypatch.setattr(type(run), "write_state", lambda self, state: (written.append(state.state), original(self, state)))  # fmt: skip
+    monkeypatch.setattr(type(run), "write_state", lambda self, state: (written.append(state), original(self, state)))  # fmt: skip
     Worker(run).go()
-    assert len(written) < 20
-    assert written[-1] == "finished"
+    assert list(dict.fromkeys(s.state for s in written)) == ["starting", "training", "evaluating", "finished"]
+    assert len({s.step for s in written if s.state == "training" and s.step}) == steps_told
+    assert every_s == 0 or len(written) == 4
 
 
 def test_events_go_on_after_a_torn_line(workspace):

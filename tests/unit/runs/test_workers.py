@@ -8,21 +8,23 @@ import sys
 
 import psutil
 import pytest
-from run_fakes import WORKER, ended, has_stepped, prepared, state_of, wait_for
+from run_fakes import ENDLESS, WORKER, ended, has_stepped, prepared, state_of, wait_for
 
 from studio.core.errors import RunError
 from studio.runs import processes
+from studio.runs.folder import RunFolder
 from studio.runs.json_files import write_json
 from studio.runs.state import RunState
 
 
-def test_a_killed_worker_is_told_and_resumes(workspace, launch):
+def test_a_killed_worker_is_told_and_resumes(workspace, launch, tmp_path):
     launcher = launch()
-    run = prepared(workspace, steps=40, step_s=0.05)
+    run = prepared(workspace, step_until=str(tmp_path / "go on"))
     launcher.enqueue(run)
-    wait_for(lambda: run.state().step > 1)
+    wait_for(lambda: has_stepped(run))
     os.kill(run.state().pid, signal.SIGKILL)
     wait_for(lambda: run.state().error.get("code") == "killed")
+    (tmp_path / "go on").touch()
     assert state_of(run) == "interrupted"
     assert "memory" in run.state().message
     assert "smaller batch" in run.state().error["what_to_do"]
@@ -30,14 +32,19 @@ def test_a_killed_worker_is_told_and_resumes(workspace, launch):
     wait_for(lambda: state_of(run) == "finished")
 
 
+def freeze(pid):
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+
+
 def test_a_worker_that_does_not_listen_is_ended(workspace, launch):
     """First asked by the system, which a frozen process does not hear; then ended."""
     launcher = launch(grace_s=0.3, kill_after_s=0.3)
-    run = prepared(workspace, steps=5000, step_s=0.02)
+    run = prepared(workspace, steps=ENDLESS, step_s=0.02)
     launcher.enqueue(run)
-    wait_for(lambda: run.state().step > 0)
+    wait_for(lambda: has_stepped(run))
     pid = run.state().pid
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     launcher.stop(run)
     wait_for(lambda: state_of(run) == "interrupted")
     wait_for(lambda: not psutil.pid_exists(pid))
@@ -121,6 +128,23 @@ def test_our_own_living_worker_counts_whatever_the_state_says(workspace, launch,
     wait_for(lambda: state_of(other) == "finished")
 
 
+def test_a_worker_takes_its_run_up_only_once_it_has_been_named(workspace, launch, monkeypatch):
+    """However long the launcher is held up in between: it would else write what was over what the worker has told."""
+    write, free = RunFolder.write_state, []
+
+    def watched(self, state):
+        if state.pid is not None:
+            free.append(not self.has_worker())
+        write(self, state)
+
+    monkeypatch.setattr(RunFolder, "write_state", watched)
+    run = prepared(workspace)
+    launch().enqueue(run)
+    wait_for(lambda: ended(run))
+    assert free == [False]
+    assert state_of(run) == "finished"
+
+
 def test_only_the_very_worker_is_ended(workspace, launch):
     """A process that got the worker's number later is left alone."""
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -149,17 +173,18 @@ def test_a_worker_that_cannot_be_started_fails_the_run(workspace, launch):
     wait_for(lambda: state_of(run) == "failed")
 
 
-def test_the_spare_takes_the_run_and_a_new_one_comes_after_it(workspace, launch, monkeypatch):
+def test_the_spare_takes_the_run_and_a_new_one_comes_after_it(workspace, launch, monkeypatch, tmp_path):
     monkeypatch.delenv("TAILOR_NO_SPARE", raising=False)
     launcher = launch()
     launcher.warm()
     wait_for(lambda: launcher.workers.spare.pid)
     spare = launcher.workers.spare.pid
-    run = prepared(workspace, steps=40, step_s=0.05)
+    run = prepared(workspace, step_until=str(tmp_path / "go on"))
     launcher.enqueue(run)
-    wait_for(lambda: run.state().step > 0)
+    wait_for(lambda: has_stepped(run))
     assert run.state().pid == spare
     assert launcher.workers.spare.pid is None
+    (tmp_path / "go on").touch()
     wait_for(lambda: state_of(run) == "finished")
     wait_for(lambda: launcher.workers.spare.pid not in {None, spare})
     last = launcher.workers.spare.pid
@@ -171,7 +196,6 @@ def test_a_dead_spare_does_not_stop_a_run(workspace, launch):
     launcher = launch()
     launcher.warm()
     wait_for(lambda: launcher.workers.spare.pid)
-    launcher._now.wait(0)
     os.kill(launcher.workers.spare.pid, signal.SIGKILL)
     run = prepared(workspace)
     launcher.enqueue(run)
@@ -185,7 +209,7 @@ def test_a_spare_that_dies_with_the_run_in_its_hands_is_replaced(workspace, laun
     launcher.warm()
     wait_for(lambda: launcher.workers.spare.pid)
     spare = launcher.workers.spare.pid
-    os.kill(spare, signal.SIGSTOP)
+    freeze(spare)
     run = prepared(workspace)
     launcher.enqueue(run)
     wait_for(lambda: run.id in launcher.workers.running)
