@@ -37,6 +37,9 @@ class Progress:
     """Wall-clock time of the training loops."""
     phase_step: int = 0
     passes: dict[str, float] = field(default_factory=dict)
+    """How often each source has been read."""
+    passes_before: dict[str, float] = field(default_factory=dict)
+    """How often it had been when this phase began."""
 
 
 @dataclass
@@ -81,7 +84,9 @@ def train_phase(phase: PhaseName, job: Job) -> Progress:
         progress.step += 1
         progress.phase_step += 1
         progress.tokens += batch[:, 1:].numel()
-        progress.passes = {**progress.passes, **mixture.passes()}
+        progress.passes = progress.passes_before.copy()
+        for name, passes in mixture.passes().items():
+            progress.passes[name] = progress.passes.get(name, 0.0) + passes
         meter.add(float(loss.detach()), norm, factor)
         if progress.phase_step % settings.log_every == 0:
             meter.log()
@@ -204,7 +209,7 @@ def _start(phase: PhaseName, job: Job) -> tuple[LlamaForCausalLM, Optimisers, Mi
         if own.is_file():
             mixture.restore(values["mixture"])
         else:
-            progress.phase_step = 0
+            progress.phase_step, progress.passes_before = 0, progress.passes
     return model, optimisers, mixture, progress
 
 

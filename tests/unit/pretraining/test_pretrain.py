@@ -91,6 +91,16 @@ def test_decay_and_instruction_follow_and_keep_the_stable_checkpoint(
     assert [e["step"] for e in metrics] == sorted(e["step"] for e in metrics)
 
 
+def test_what_each_phase_has_read_adds_up(tiny_settings: Settings, tiny_work: Path, tmp_path: Path) -> None:
+    job = _job(tiny_settings, tiny_work, tmp_path)
+    stable = train_phase("stable", job)
+    cut = train_phase("decay", replace(job, should_stop=lambda: True))
+    decay = train_phase("decay", job)
+    for name, passes in stable.passes.items():
+        assert passes <= cut.passes[name] <= decay.passes[name]
+    assert sum(decay.passes.values()) > sum(cut.passes.values()) > sum(stable.passes.values())
+
+
 def test_decay_without_a_stable_checkpoint_says_so(tiny_settings: Settings, tiny_work: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="Run the step before"):
         train_phase("decay", _job(tiny_settings, tiny_work, tmp_path))
