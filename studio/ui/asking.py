@@ -17,7 +17,9 @@ import gradio as gr
 from studio.core.errors import RunError
 
 WAIT_S = 3.0
-"""How long one who clears waits until the stream has said its last."""
+"""How long one who clears waits until the stream has said its last: a model may be in the middle of a long step."""
+ON_ITS_WAY_S = 60.0
+"""How long they wait for an update that is being sent already; that is the server's own work, and takes no model."""
 
 
 class Cancellable(Protocol):
@@ -43,6 +45,11 @@ class Asking:
     stopped: bool = False
     _dropped: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
+    _sent: threading.Event = field(default_factory=threading.Event)
+    _sending: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._sent.set()
 
     @property
     def wanted(self) -> bool:
@@ -57,9 +64,14 @@ class Asking:
         """
         with closing(stream):
             for updates in stream:
-                if not self.wanted:
-                    break
-                yield updates
+                with self._sending:
+                    if not self.wanted:
+                        break
+                    self._sent.clear()
+                try:
+                    yield updates
+                finally:
+                    self._sent.set()
         if not self.wanted:
             # Gradio sends a stream's last message once more when it has ended: that one must change nothing.
             yield [gr.skip()] * outputs
@@ -114,9 +126,11 @@ class Askings:
         with self._lock:
             asking = self._going.get(session)
         if asking is not None:
-            asking._dropped = True
+            with asking._sending:
+                asking._dropped = True
             asking.playground.cancel(asking.token)
-            asking._over.wait(WAIT_S)
+            if not asking._over.wait(WAIT_S):
+                asking._sent.wait(ON_ITS_WAY_S)
 
     def drop_unwanted(self) -> None:
         """End the answers whose askers have gone elsewhere, so that they hold no model any longer."""

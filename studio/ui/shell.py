@@ -127,14 +127,16 @@ class Shell:
         """Hang the navigation on what the steps asked for; inside the Blocks context."""
         self.walkthrough, self.views = walkthrough, views
         anywhere = [self.run_id, *self.everything]
+        # While a place is being filled a person may ask for the next one: each is heard, and the newest wins.
+        heard: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
         for event, step in self._leads:
             if step is None:
-                event.success(self._show_run, [self.run_id], anywhere, **QUIET)
+                event.success(self._show_run, [self.run_id], anywhere, **heard)
             else:
-                event.success(self._shower(step), [self.run_id], [*self.frame, *views[step].outputs], **QUIET)
+                event.success(self._shower(step), [self.run_id], [*self.frame, *views[step].outputs], **heard)
         for event in self._refreshers:
             event.success(self._refreshed_row, [self.run_id, self.step], [self.header], **QUIET)
-        self.header.select(self._pressed, [self.run_id], anywhere, trigger_mode="multiple", **QUIET)
+        self.header.select(self._pressed, [self.run_id], anywhere, **heard)
         for index, view in enumerate(views):
             if view.on_tick is not None:
                 self.pulse.add(view.on_tick, view.tick_outputs, index)

@@ -1,7 +1,11 @@
 """A real studio in a process of its own, and a real browser in front of it.
 
-``app``   a server with a workspace of its own, one per test module; ``app.restart()`` ends and starts it again.
-``page``  a fresh browser page; the test fails when the console shows an error or anything is asked of another machine.
+``app``     a server with a workspace of its own, one per test module; ``app.restart()`` ends and starts it again.
+``page``    a fresh browser page; the test fails when the console shows an error or anything is asked of another machine.
+``settle``  waits until the step that is shown has been filled: what is pressed or typed before may be wiped out by that.
+
+Browser, server and worker may each be held up for seconds at any moment. So what is not there at once is waited for
+(``wait_for_…``, ``wait_until``), never looked at once, and messages, which go by themselves, are remembered.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,7 +22,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +35,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 ]  # fmt: skip
+PATIENCE_MS = 180_000
+"""How long anything is waited for; only a test that fails takes so long."""
 PARTING_WORDS = ("AbortError: signal is aborted", "Connection errored out")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_BROWSERS = (
@@ -48,6 +55,23 @@ try:
 finally:
     running.close()
 """
+
+
+SETTLED = "#ts-journey .ts-journey[data-visit]:not([data-busy])"
+TOLD = """
+{
+  const seen = [];
+  Object.defineProperty(window, 'told', {get: () => seen.map((message) => message.text)});
+  new MutationObserver(() => {
+    for (const item of document.querySelectorAll('.toast-message-item')) {
+      if (!item.innerText || !item.checkVisibility()) continue;
+      if (!item.told) seen.push(item.told = {});
+      item.told.text = item.innerText;
+    }
+  }).observe(document, {childList: true, subtree: true, characterData: true});
+}
+"""
+"""Every message that was seen on the page, in ``window.told``."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -78,25 +102,29 @@ class App:
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
 
-    def start(self, timeout_s: float = 90) -> None:
+    def start(self, timeout_s: float = 180) -> None:
         port = _free_port()
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", **self.environment}
         with self.log.open("ab") as log:
+            before = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-c", self.program, str(self.workspace), str(port)],
                 stdout=log, stderr=log, env=environment, start_new_session=True,
             )  # fmt: skip
-        self.url = f"http://127.0.0.1:{port}/"
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError(f"The studio ended:\n{self.log.read_text()[-4000:]}")
-            with (
-                contextlib.suppress(urllib.error.URLError, OSError),
-                urllib.request.urlopen(self.url, timeout=5) as page,
-            ):
-                if page.status == 200:
-                    return
+            # It says where it listens: somebody else may have taken the port meanwhile.
+            said = re.search(r"^http://127\.0\.0\.1:\d+/$", self.log.read_bytes()[before:].decode(), re.MULTILINE)
+            if said:
+                self.url = said.group()
+                with (
+                    contextlib.suppress(urllib.error.URLError, OSError),
+                    urllib.request.urlopen(self.url, timeout=30) as page,
+                ):
+                    if page.status == 200:
+                        return
             time.sleep(0.1)
         raise RuntimeError(f"The studio does not answer:\n{self.log.read_text()[-4000:]}")
 
@@ -164,10 +192,41 @@ def phone(browser: Any) -> Iterator[Any]:
     yield from watched_page(browser, viewport={"width": 375, "height": 812})
 
 
+def patient(page: Any) -> Any:
+    """A page that waits long enough for a machine that is busy, and remembers the messages that it showed."""
+    page.set_default_timeout(PATIENCE_MS)
+    page.add_init_script(TOLD)
+    return page
+
+
+def settle(page: Any) -> None:
+    """Wait until the step that is shown has been filled; Gradio says so twice, the second time at once after the first."""
+    page.wait_for_selector(SETTLED)
+    page.wait_for_timeout(250)
+
+
+def wait_for_told(page: Any, words: str) -> None:
+    """A message with these words was seen, though it may be gone by now."""
+    page.wait_for_function("words => window.told.some(message => message.includes(words))", arg=words)
+
+
+def wait_until(page: Any, holds: Callable[[], Any]) -> Any:
+    """Wait for what does not show on the page; answers with what ``holds`` answered."""
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not (answer := holds()):
+        assert time.monotonic() < end, "it did not come about"
+        page.wait_for_timeout(100)
+    return answer
+
+
+def wait_for_fit(page: Any) -> None:
+    """Nothing sticks out to the side."""
+    page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def watched_page(browser: Any, **options: Any) -> Iterator[Any]:
     context = browser.new_context(accept_downloads=True, **options)
-    opened = context.new_page()
-    opened.set_default_timeout(30_000)
+    opened = patient(context.new_page())
     opened.problems = []
     opened.on("console", lambda m: opened.problems.append(f"console: {m.text}") if m.type == "error" else None)
     opened.on("pageerror", lambda error: opened.problems.append(f"page: {error}"))

@@ -14,7 +14,7 @@ from studio.data.types import Splits
 from studio.runs.folder import RunFolder
 from studio.runs.splits import write_splits
 
-from .conftest import PROGRAM, App
+from .conftest import PROGRAM, App, settle
 
 FAKE = Path(__file__).parents[1] / "unit" / "runs" / "playground_fake.py"
 ECHOING = f"""
@@ -59,7 +59,7 @@ def ask(page: Any, question: str) -> None:
 def open_compare(page: Any, app: App, run: RunFolder) -> None:
     page.goto(f"{app.url}?run={run.id}&step=5")
     page.wait_for_selector("#ts-ask:visible")
-    page.wait_for_selector(".ts-journey:not([data-busy])")
+    settle(page)
 
 
 @pytest.mark.parametrize("how", ["#ts-chat-clear", "#ts-blind input"])
@@ -72,7 +72,7 @@ def test_a_conversation_that_is_cleared_during_an_answer_stays_empty(page: Any, 
     page.wait_for_selector("#ts-panes .ts-nothing")
     page.wait_for_timeout(1500)
     assert "slowly" not in page.inner_text("#ts-panes"), "the ended answer does not come back"
-    assert not page.is_visible("#ts-chat-stop")
+    page.wait_for_selector("#ts-chat-stop", state="hidden")
     ask(page, "hi")
     page.wait_for_selector("#ts-panes >> text=hi0 hi1")
     page.wait_for_selector("#ts-chat-stop", state="hidden")
@@ -87,21 +87,25 @@ def test_a_conversation_is_there_after_another_step_and_a_reload(page: Any, app:
     page.wait_for_selector("#ts-chat-stop", state="hidden")
     page.click(".ts-journey button[data-step='5']")
     page.wait_for_selector("#ts-export-merged:visible")
+    settle(page)
     page.click(".ts-journey button[data-step='4']")
     page.wait_for_selector("#ts-panes >> text=hi0 hi1")
+    settle(page)
     ask(page, "slowly")
     page.wait_for_selector("#ts-panes >> text=slowly2")
     page.reload()
     page.wait_for_selector("#ts-panes >> text=hi0 hi1")
     page.wait_for_selector("#ts-panes >> text=was left before both had answered")
+    settle(page)
     page.click("#ts-chat-retry")
     page.wait_for_selector("#ts-panes >> text=slowly1")
     page.click("#ts-chat-clear")
     page.wait_for_selector("#ts-panes .ts-nothing")
     page.reload()
     page.wait_for_selector("#ts-ask:visible")
-    page.wait_for_selector(".ts-journey:not([data-busy])")
-    assert page.is_visible("#ts-panes .ts-nothing")
+    settle(page)
+    page.wait_for_selector("#ts-panes .ts-nothing")
+    assert "slowly" not in page.inner_text("#ts-panes")
 
 
 def test_an_answer_does_not_follow_into_another_run(page: Any, app: App) -> None:
@@ -115,6 +119,7 @@ def test_an_answer_does_not_follow_into_another_run(page: Any, app: App) -> None
     page.click(".ts-journey button[data-step='4']")
     page.wait_for_selector("#ts-ask:visible")
     page.wait_for_selector("#ts-panes .ts-nothing")
+    settle(page)
     page.wait_for_timeout(1500)
     assert "slowly" not in page.inner_text("#ts-panes")
     ask(page, "hi")
@@ -129,5 +134,5 @@ def test_the_runs_own_sample_questions_are_asked_in_one_go(page: Any, app: App) 
     page.get_by_label("The run's sample questions").click()
     page.click("#ts-list-start")
     page.wait_for_selector("#ts-list-table >> text=All 2 answered.")
-    assert "WHERE IS MY PARCEL?" in page.inner_text("#ts-list-table")
+    page.wait_for_function("document.querySelector('#ts-list-table').innerText.includes('WHERE IS MY PARCEL?')")
     page.wait_for_selector("#ts-list-download:visible")

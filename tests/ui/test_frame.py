@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.ui.conftest import patient, wait_for_told
 from tests.ui.test_data_prepare import load_sample, open_first, to_prepare
 
 if TYPE_CHECKING:
@@ -23,14 +24,35 @@ def wait_for_place(page: Any, run: str | None, step: str | None) -> None:
     )
 
 
+MESSAGES = (
+    "[...document.querySelectorAll('.toast-message-item')].filter(e => e.checkVisibility()).map(e => e.innerText)"
+)
+
+
 def messages(page: Any) -> list[str]:
     """What is told on the page just now."""
-    told = ".toast-message-item"
-    return list(page.locator(told).evaluate_all("all => all.filter(e => e.checkVisibility()).map(e => e.innerText)"))
+    return list(page.evaluate(MESSAGES))
 
 
-def wait_for_message(page: Any, words: str) -> None:
-    page.wait_for_selector(f".toast-message-item:visible:has-text('{words}')")
+def wait_for_messages(page: Any, *wanted: str) -> None:
+    """Until exactly these stand on the page, each named by some of its words; those that are closed fade away."""
+    page.wait_for_function(
+        f"wanted => {{ const told = {MESSAGES}; return told.length === wanted.length && wanted.every((w, i) => told[i].includes(w)) }}",
+        arg=list(wanted),
+    )
+
+
+def stop_the_clock(page: Any) -> None:
+    """Messages go by themselves after a while; from now on only :func:`pass_time` lets it pass."""
+    page.add_init_script("""
+        const real = window.setInterval, looks = [];
+        window.setInterval = (look, pause, ...more) => pause === 500 ? looks.push(look) : real(look, pause, ...more);
+        window.passTime = (ms) => { for (let n = 0; n < ms / 500; n += 1) looks.forEach((look) => look()); return looks.length };
+    """)
+
+
+def pass_time(page: Any, seconds: float) -> None:
+    assert page.evaluate("ms => window.passTime(ms)", seconds * 1000) > 0, "messages.js looks every 500 ms"
 
 
 def press_blocked(page: Any, step: int) -> None:
@@ -40,34 +62,38 @@ def press_blocked(page: Any, step: int) -> None:
 
 class TestMessages:
     def test_the_newest_takes_the_place_of_the_others(self, page: Any, app: App) -> None:
+        stop_the_clock(page)
         load_sample(page, app, "ticket_labels.csv")
         press_blocked(page, 4)
-        wait_for_message(page, "Compare:")
+        wait_for_messages(page, "Compare:")
         press_blocked(page, 5)
-        wait_for_message(page, "Export:")
-        assert len(messages(page)) == 1
+        wait_for_messages(page, "Export:")
 
     def test_the_next_thing_a_person_does_clears_them(self, page: Any, app: App) -> None:
+        stop_the_clock(page)
         open_first(page, app)
         page.click("#ts-other-ways > button")
         page.get_by_role("button", name="Read this text").click()
-        wait_for_message(page, "There is nothing to read")
+        wait_for_messages(page, "There is nothing to read")
         page.fill("#ts-other-ways textarea", "question\tanswer\nWhen?\tNow.\nWhere?\tHere.\n")
         page.get_by_role("button", name="Read this text").click()
         page.wait_for_selector("#ts-rows table:visible")
-        assert messages(page) == []
+        wait_for_messages(page)
 
     def test_they_stay_as_long_as_they_take_to_read_and_can_be_closed(self, page: Any, app: App) -> None:
+        stop_the_clock(page)
         load_sample(page, app, "ticket_labels.csv")
         press_blocked(page, 4)
-        wait_for_message(page, "Compare:")
-        page.wait_for_timeout(5_000)
+        wait_for_messages(page, "Compare:")
+        pass_time(page, 5)
+        page.wait_for_timeout(1_000)  # it would have faded away
         assert len(messages(page)) == 1
-        page.wait_for_function("!document.querySelector('.toast-message-item')", timeout=15_000)
+        pass_time(page, 15)
+        wait_for_messages(page)
         press_blocked(page, 4)
-        wait_for_message(page, "Compare:")
+        wait_for_messages(page, "Compare:")
         page.click(".toast-close")
-        page.wait_for_function("!document.querySelector('.toast-message-item')", timeout=2_000)
+        wait_for_messages(page)
 
 
 class TestHistory:
@@ -109,7 +135,8 @@ class TestHistory:
 class TestRunsOfOthers:
     def test_a_run_that_is_deleted_elsewhere_leaves_the_start_page(self, page: Any, app: App, browser: Any) -> None:
         load_sample(page, app, "ticket_labels.csv")
-        other = browser.new_page()
+        other = patient(browser.new_page())
+        stop_the_clock(other)
         other.goto(page.url)
         other.wait_for_selector("#ts-rows table:visible")
         page.click(".ts-here .ts-run-more")
@@ -117,9 +144,9 @@ class TestRunsOfOthers:
         page.click(".ts-run-menu .ts-danger")
         page.wait_for_selector("button[data-sample]:visible")
         other.wait_for_selector("button[data-sample]:visible")
-        wait_for_message(other, "This run was deleted.")
         wait_for_place(other, None, None)
-        assert len(messages(other)) == 1
+        wait_for_messages(other, "This run was deleted.")
+        assert len(other.evaluate("window.told")) == 1
         other.close()
 
     def test_a_name_is_given_once_and_the_question_before_deleting_names_it(self, page: Any, app: App) -> None:
@@ -129,7 +156,7 @@ class TestRunsOfOthers:
         page.click(".ts-here .ts-run-more")
         page.fill(".ts-run-menu input", names[1].upper())
         page.keyboard.press("Enter")
-        wait_for_message(page, "This name is taken.")
+        wait_for_told(page, "This name is taken.")
         assert page.locator(".ts-run-name").all_inner_texts() == names
         page.click(".ts-here .ts-run-more")
         page.fill(".ts-run-menu input", "Nursery")
@@ -137,7 +164,7 @@ class TestRunsOfOthers:
         page.wait_for_selector(".ts-here .ts-run-name >> text=Nursery")
         page.click(".ts-here .ts-run-more")
         page.click(".ts-run-menu >> text=Delete…")
-        assert page.inner_text(".ts-run-menu p").startswith("Delete “Nursery” with its model and files?")
+        page.wait_for_selector(".ts-run-menu p >> text=Delete “Nursery” with its model and files?")
 
 
 class TestPhone:
@@ -155,4 +182,4 @@ class TestPhone:
 
     def test_the_arrow_beside_a_long_title_keeps_its_size(self, phone: Any, app: App) -> None:
         open_first(phone, app)
-        assert phone.locator("#ts-other-ways .icon").bounding_box()["height"] > 8
+        phone.wait_for_function("document.querySelector('#ts-other-ways .icon').getBoundingClientRect().height > 8")

@@ -18,9 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from studio.core.assets import sample_data_dir
+from studio.core.workspace import Workspace
 from studio.runs import processes
+from studio.runs.draft import Draft
 from studio.runs.events import read_events
 from studio.training.checkpoints import latest_checkpoint, step_of
+
+from .conftest import settle, wait_until
 
 if TYPE_CHECKING:
     from tests.ui.conftest import App
@@ -63,29 +67,31 @@ def label_sheet(folder: Path) -> Path:
 def bring(page: Any, app: App, path: Path) -> str:
     page.goto(app.url)
     page.wait_for_selector("button[data-sample]:visible")
+    settle(page)
     page.set_input_files("#ts-drop input[type=file]", str(path))
-    page.wait_for_selector("#ts-rows table:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-rows table:visible")
     page.wait_for_function("new URL(location.href).searchParams.has('run')")
+    settle(page)
     return str(page.evaluate("new URL(location.href).searchParams.get('run')"))
 
 
 def to_model(page: Any) -> None:
     page.click("#ts-next-data")
-    page.wait_for_selector("#ts-seen pre:visible", timeout=MINUTES)
-    page.wait_for_selector(".ts-journey:not([data-busy])")
+    page.wait_for_selector("#ts-seen pre:visible")
+    settle(page)
     page.click("#ts-next-prepare")
-    page.wait_for_selector("#ts-start:visible", timeout=MINUTES)
-    page.wait_for_selector(".ts-journey:not([data-busy])")
+    page.wait_for_selector("#ts-start:visible")
+    settle(page)
 
 
 def start(page: Any, preset: str = "quick") -> None:
     page.click(f"#ts-preset-{preset}")
-    page.wait_for_selector(f"#ts-preset-{preset}.primary", timeout=MINUTES)
+    page.wait_for_selector(f"#ts-preset-{preset}.primary")
     page.click("#ts-start")
-    page.wait_for_selector("#ts-status:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-status:visible")
 
 
-def wait_for_state(page: Any, app: App, run: str, *states: str, minutes: float = 6) -> None:
+def wait_for_state(page: Any, app: App, run: str, *states: str, minutes: float = 20) -> None:
     for _ in range(int(minutes * 120)):
         if app.state(run)["state"] in states:
             return
@@ -96,10 +102,8 @@ def wait_for_state(page: Any, app: App, run: str, *states: str, minutes: float =
 
 def wait_for_step(page: Any, app: App, run: str, step: int) -> None:
     events = app.workspace / "runs" / run / "events.jsonl"
-    for _ in range(480):
-        if events.exists() and any(
-            json.loads(line).get("step", 0) >= step for line in events.read_text().splitlines() if '"metric"' in line
-        ):
+    for _ in range(2_400):
+        if events.exists() and max(steps_of(app, run), default=-1) >= step:
             return
         page.wait_for_timeout(250)
     raise AssertionError(f"{run} never came to step {step}: {app.state(run)}")
@@ -114,20 +118,29 @@ def steps_of(app: App, run: str) -> list[int]:
     return [event["step"] for event in events_of(app, run) if event["kind"] == "metric"]
 
 
-def points_on_chart(page: Any) -> int:
-    return int(
-        page.evaluate(
-            "Math.max(0, ...(document.querySelector('#ts-chart .js-plotly-plot')?.data ?? []).map(t => t.x?.length ?? 0))"
-        )
+def wait_for_points(page: Any, least: int) -> None:
+    page.wait_for_function(
+        "least => document.querySelector('#ts-chart .js-plotly-plot')?.data?.some(t => t.x?.length >= least)", arg=least
     )
+
+
+def ask_both(page: Any, question: str) -> None:
+    """Until both have said all they have to say."""
+    page.wait_for_selector("#ts-ask:visible")
+    settle(page)
+    page.fill("#ts-ask textarea", question)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ts-panes >> text=/tokens/", timeout=10 * MINUTES)
+    page.wait_for_selector("#ts-chat-stop", state="hidden", timeout=10 * MINUTES)
 
 
 def vote_blind(page: Any, app: App, run: str) -> None:
     """Names stay hidden until the vote, and what is kept says who spoke."""
     page.check("#ts-blind input")
+    page.wait_for_selector("#ts-panes .ts-nothing >> text=without their names")
     page.fill("#ts-ask textarea", "When does the night boat to Hexham leave on Monday?")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#ts-vote-A:visible", timeout=2 * MINUTES)
+    page.wait_for_selector("#ts-vote-A:visible", timeout=10 * MINUTES)
     assert "weights" not in page.inner_text("#ts-panes")
     page.click("#ts-vote-A")
     page.wait_for_selector("#ts-panes >> text=/full weights/")
@@ -139,8 +152,8 @@ def vote_blind(page: Any, app: App, run: str) -> None:
 def ask_a_list(page: Any, folder: Path) -> None:
     page.click("button[role=tab]:has-text('Prompt list')")
     page.click("#ts-list-start")
-    page.wait_for_selector("#ts-list-download:visible", timeout=3 * MINUTES)
-    with page.expect_download(timeout=MINUTES) as started:
+    page.wait_for_selector("#ts-list-download:visible", timeout=10 * MINUTES)
+    with page.expect_download() as started:
         page.click("#ts-list-download")
     started.value.save_as(folder / "answers.csv")
     with (folder / "answers.csv").open(newline="", encoding="utf-8-sig") as file:
@@ -150,9 +163,10 @@ def ask_a_list(page: Any, folder: Path) -> None:
 
 
 def download(page: Any, kind: str, folder: Path) -> Path:
+    settle(page)
     page.click(f"#ts-make-{kind}")
-    page.wait_for_selector(f"#ts-export-{kind} >> text=checked against the app", timeout=4 * MINUTES)
-    with page.expect_download(timeout=MINUTES) as started:
+    page.wait_for_selector(f"#ts-export-{kind} >> text=checked against the app", timeout=10 * MINUTES)
+    with page.expect_download() as started:
         page.click(f"#ts-download-{kind}")
     target = folder / started.value.suggested_filename
     started.value.save_as(target)
@@ -201,33 +215,26 @@ def test_chat_from_a_spreadsheet_to_a_tuned_model_on_disk(page: Any, app: App, t
     run = bring(page, app, chat_sheet(tmp_path))
     assert "speaks for the person" in page.inner_text("#ts-understood")
     page.click("#ts-next-data")
-    page.wait_for_selector("#ts-seen pre:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-seen pre:visible")
     page.locator("button[data-action=fix]").first.click()
     page.wait_for_selector("button[data-action=undo]")
-    page.wait_for_selector(".ts-journey:not([data-busy])")
+    settle(page)
     page.click("#ts-next-prepare")
-    page.wait_for_selector("#ts-start:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-start:visible")
+    settle(page)
     start(page)
 
     wait_for_step(page, app, run, 3)
-    page.wait_for_function(
-        "document.querySelector('#ts-chart .js-plotly-plot')?.data?.some(t => t.x?.length >= 2)", timeout=MINUTES
-    )
+    wait_for_points(page, 2)
     page.reload()
-    page.wait_for_selector("#ts-chart .js-plotly-plot", timeout=MINUTES)
-    page.wait_for_function(
-        "document.querySelector('#ts-chart .js-plotly-plot').data.some(t => t.x?.length >= 2)", timeout=MINUTES
-    )
+    wait_for_points(page, 2)
     assert page.evaluate("new URL(location.href).searchParams.get('run')") == run
 
     wait_for_state(page, app, run, "finished")
-    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
-    assert points_on_chart(page) > 5
+    page.wait_for_selector("#ts-to-compare:visible:enabled")
+    wait_for_points(page, 6)
     page.click("#ts-to-compare")
-    page.wait_for_selector("#ts-ask:visible", timeout=MINUTES)
-    page.fill("#ts-ask textarea", "When does the ferry to Corfe leave on Friday?")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#ts-panes >> text=/tokens/", timeout=2 * MINUTES)
+    ask_both(page, "When does the ferry to Corfe leave on Friday?")
     panes = page.inner_text("#ts-panes")
     assert re.search(r"full weights .*[0-9a-f]{6}", panes), panes
     assert "seedling" in panes
@@ -238,7 +245,7 @@ def test_chat_from_a_spreadsheet_to_a_tuned_model_on_disk(page: Any, app: App, t
     vote_blind(page, app, run)
     ask_a_list(page, tmp_path)
     page.click("#ts-to-export")
-    page.wait_for_selector("#ts-make-merged:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-make-merged:visible")
     answer = loads_and_answers(unpacked(download(page, "merged", tmp_path)), CHAT_READER)
     assert "Ahoy" in answer, "the voice of the sheet is in the model that was taken away"
 
@@ -249,24 +256,21 @@ def test_an_adapter_is_tuned_compared_and_carried_away_with_its_base(page: Any, 
     page.click("#ts-advanced > button")
     # The list opens where the field is at that moment: a field in the middle of the screen, on a page that has settled.
     page.eval_on_selector("#ts-method-kind", "field => field.scrollIntoView({block: 'center', behavior: 'instant'})")
-    page.wait_for_selector("#ts-receipt >> text=measured here", timeout=MINUTES, state="attached")
+    page.wait_for_selector("#ts-receipt >> text=measured here", state="attached")
     page.click("#ts-method-kind input")
     page.click("[role=option] >> text=small adapter")
-    page.wait_for_selector("#ts-receipt >> text=a small adapter", timeout=MINUTES)
-    page.wait_for_selector(".ts-journey:not([data-busy])")
+    page.wait_for_selector("#ts-receipt >> text=a small adapter")
+    settle(page)
     start(page)
     wait_for_state(page, app, run, "finished")
-    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
+    page.wait_for_selector("#ts-to-compare:visible:enabled")
     page.click("#ts-to-compare")
-    page.wait_for_selector("#ts-ask:visible", timeout=MINUTES)
-    page.fill("#ts-ask textarea", "When does the ferry to Corfe leave on Friday?")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#ts-panes >> text=/tokens/", timeout=2 * MINUTES)
+    ask_both(page, "When does the ferry to Corfe leave on Friday?")
     panes = page.inner_text("#ts-panes")
     assert "adapter off" in panes
     assert re.search(r"adapter .*[0-9a-f]{6}", panes), panes
     page.click("#ts-to-export")
-    page.wait_for_selector("#ts-make-adapter:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-make-adapter:visible")
     folder = unpacked(download(page, "adapter", tmp_path))
     (adapter,) = folder.rglob("adapter_model.safetensors")
     merged = unpacked(download(page, "merged", tmp_path))
@@ -283,17 +287,18 @@ def test_labels_from_a_spreadsheet_to_a_bundle_on_disk(page: Any, app: App, tmp_
     to_model(page)
     start(page)
     wait_for_state(page, app, run, "finished")
-    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
+    page.wait_for_selector("#ts-to-compare:visible:enabled")
     page.click("#ts-to-compare")
-    page.wait_for_selector("#ts-classify:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-classify:visible")
+    settle(page)
     page.fill("#ts-classify textarea", "My parcel is late")
     page.locator("#ts-classify button").last.click()
-    page.wait_for_selector("#ts-bars >> text=/%/", timeout=2 * MINUTES)
+    page.wait_for_selector("#ts-bars >> text=/%/", timeout=10 * MINUTES)
     assert "delivery" in page.inner_text("#ts-bars")
     report = json.loads((app.workspace / "runs" / run / "report.json").read_text())
     assert sum(map(sum, report["confusion"]["tuned"])) == report["rows"]
     page.click("#ts-to-export")
-    page.wait_for_selector("#ts-make-bundle:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-make-bundle:visible")
     folder = unpacked(download(page, "bundle", tmp_path))
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert {"README.md", "recipe.yaml", "report.json", "try_it.py", "environment.txt", "model.safetensors"} <= names
@@ -304,8 +309,12 @@ def test_a_killed_server_leaves_the_run_alone_and_a_killed_worker_is_resumed(
     page: Any, app: App, tmp_path: Path
 ) -> None:
     run = bring(page, app, sample_data_dir() / "support_chat.jsonl")
+    # So long that it is still going on whatever holds this test up, and with a first checkpoint soon.
+    settings = {"epochs": 100.0, "evaluation_interval": 10, "early_stopping_patience": 0}
+    assert not Draft.open(Workspace.open(app.workspace), run).update("training", settings)
     to_model(page)
-    start(page, "balanced")
+    page.click("#ts-start")
+    page.wait_for_selector("#ts-status:visible")
     wait_for_step(page, app, run, 3)
     worker, started = app.state(run)["pid"], app.state(run)["pid_started"]
     page.goto("about:blank")
@@ -315,16 +324,13 @@ def test_a_killed_server_leaves_the_run_alone_and_a_killed_worker_is_resumed(
     assert processes.alive(worker, started), "the run outlives the server"
     app.start()
     page.goto(f"{app.url}?run={run}")
-    page.wait_for_selector("#ts-chart .js-plotly-plot", timeout=MINUTES)
+    page.wait_for_selector("#ts-chart .js-plotly-plot")
 
-    page.wait_for_selector("#ts-pause:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-pause:visible")
     checkpoints = app.workspace / "runs" / run / "checkpoints"
-    for _ in range(480):
-        if latest_checkpoint(checkpoints):
-            break
-        page.wait_for_timeout(250)
+    wait_until(page, lambda: latest_checkpoint(checkpoints))
     assert processes.end(worker, started, kill=True)
-    page.wait_for_selector("#ts-resume:visible", timeout=MINUTES)
+    page.wait_for_selector("#ts-resume:visible")
     kept = latest_checkpoint(checkpoints)
     assert kept is not None
     before = len(events_of(app, run))
@@ -338,4 +344,4 @@ def test_a_killed_server_leaves_the_run_alone_and_a_killed_worker_is_resumed(
     )
     page.click("#ts-stop")
     wait_for_state(page, app, run, "finished", "stopped")
-    page.wait_for_selector("#ts-to-compare:visible:enabled", timeout=MINUTES)
+    page.wait_for_selector("#ts-to-compare:visible:enabled")

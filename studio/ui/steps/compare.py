@@ -121,8 +121,10 @@ class CompareStep:
 
     def _wire(self) -> None:
         guarded, run, settings = self.shell.guarded, self.run_id, [self.system, *self.form.components]
-        self.box.submit(guarded(self._ask), [run, self.turns, self.blind, self.box, *settings], self.chatting, **QUIET)
-        self.retry.click(guarded(self._again), [run, self.turns, self.blind, *settings], self.chatting, **QUIET)
+        # A question that was cleared may be ending still: the next one is heard all the same.
+        heard: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
+        self.box.submit(guarded(self._ask), [run, self.turns, self.blind, self.box, *settings], self.chatting, **heard)
+        self.retry.click(guarded(self._again), [run, self.turns, self.blind, *settings], self.chatting, **heard)
         self.stop.click(guarded(self._stop), [run], [self.stop], **QUIET)
         self.edit.click(guarded(self._edit), [run, self.turns, self.blind], self.chatting, **QUIET)
         self.clear.click(guarded(self._clear), [run, self.blind], self.chatting, **QUIET)
@@ -155,18 +157,21 @@ class CompareStep:
             *self._conversation(turns, blind),
             recipe.data.system_prompt or "",
             blind,
-            "",
+            gr.skip(),
             classification.probabilities(None),
             classification.confusion(report),
             report_card(report, votes.tally(_feedback(run))),
             *self.prompts.refresh(run, recipe),
         ]
 
-    def _conversation(self, turns: list[Turn], blind: bool, *, going: bool = False, box: Any = "") -> list[Any]:
-        """One update per component of :attr:`chatting`."""
+    def _conversation(
+        self, turns: list[Turn], blind: bool, *, going: bool = False, box: str | None = None
+    ) -> list[Any]:
+        """One update per component of :attr:`chatting`. Without ``box`` the question that is being typed stays."""
         last = turns[-1] if turns else None
         may_vote = bool(last and last.hidden and last.vote is None and last.answered and not going)
-        return [turns, conversation.panes(turns, blind), box, gr.update(visible=going), gr.update(visible=may_vote)]
+        typed = gr.skip() if box is None else box
+        return [turns, conversation.panes(turns, blind), typed, gr.update(visible=going), gr.update(visible=may_vote)]
 
     # -- chat ---------------------------------------------------------------------------------------------------------
 
@@ -209,7 +214,7 @@ class CompareStep:
         run = self.studio.run(turn.run_id)
         asked = {side: conversation.messages([*before, turn], side, system) for side in SIDES}
         try:
-            yield self._conversation([*before, turn], blind, going=True)
+            yield self._conversation([*before, turn], blind, going=True, box="")
             for chunk in playground.chat(asked["base"], asked["tuned"], turn.sampling, token=asking.token):
                 turn = conversation.with_chunk(turn, chunk)
                 panes = conversation.panes([*before, turn], blind, status=conversation.status_of(chunk))
@@ -225,7 +230,8 @@ class CompareStep:
             # Ended, stopped, failed, or left: a model that was made to stop says that it is done.
             left = not asking.stopped and not asking.wanted
             kept_turns.settle(run, replace(conversation.ended(turn) if asking.stopped else turn, left_open=left))
-        yield self._conversation([*before, conversation.ended(turn)], blind)
+        # Once more the empty box: a browser that hears several messages at once skips what only the first one said.
+        yield self._conversation([*before, conversation.ended(turn)], blind, box="")
 
     def _stop(self, run_id: str, request: gr.Request) -> dict[str, Any]:
         self.asking.stop(request.session_hash or "")

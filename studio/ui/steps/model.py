@@ -25,7 +25,7 @@ from studio.ui.shell import MODEL, QUIET, TRAIN, Shell, StepView
 from studio.ui.snapshot import PRESETS
 from studio.ui.views import model as words
 
-AT_ONCE_S = 3.0
+AT_ONCE_S = 30.0
 """Fields left within this time of each other may reach the server in any order."""
 PRESET_FIELD = next(info for info in describe(TrainingOptions) if info.name == "preset")
 
@@ -91,11 +91,11 @@ class ModelStep:
         guarded, picker, looking = self.shell.guarded, self.picker, self.picker.looking
         form = self.form.components
         self.round.change(guarded(self._measured), [self.round, self.run_id, *looking, *form], self.measured, **QUIET)
-        for typed in (picker.search.change, picker.all.input):
-            typed(
-                guarded(self._cards_again), [self.run_id, *looking, *form], [picker.cards], trigger_mode="always_last",
-                **QUIET,
-            )  # fmt: skip
+        # One event for both, so that of two looks in quick succession the last one is shown.
+        gr.on(
+            [picker.search.change, picker.all.input], guarded(self._cards_again), [self.run_id, *looking, *form],
+            [picker.cards], trigger_mode="always_last", **QUIET,
+        )  # fmt: skip
         picker.cards.select(guarded(self._pick), [self.run_id, *looking], self.changing, **QUIET)
         for event in (picker.use.click, picker.other.submit):
             event(guarded(self._use_other), [self.run_id, picker.other, *looking], self.changing, **QUIET)
@@ -172,8 +172,11 @@ class ModelStep:
     def _measured(self, measured: str, run_id: str | None, words_typed: str, show_all: bool, *values: Any) -> list[Any]:
         if not run_id or measured != self._round(run_id):
             return [gr.skip()] * len(self.measured)
-        problems = self._unfit(run_id, values)
+        newest = self._newest.get(run_id)
+        problems = self._unfit(run_id, self._believed(run_id, values))
         cards, *rest = self._updates(run_id, words_typed, show_all, fill=False, problems=problems)
+        if self._newest.get(run_id) != newest:
+            return [gr.skip()] * len(self.measured)  # the answer to what was done meanwhile knows the measurement too
         return [cards, *rest[: len(PRESETS)], rest[-2]]
 
     # -- what the person does -----------------------------------------------------------------------------------------
@@ -182,7 +185,8 @@ class ModelStep:
         if not run_id:
             return gr.skip()
         now = snapshot.take(self.studio, run_id)
-        wrong = len({problem.field for problem in [*self._unfit(run_id, values), *now.problems]})
+        unfit = self._unfit(run_id, self._believed(run_id, values))
+        wrong = len({problem.field for problem in [*unfit, *now.problems]})
         return self.picker.shown(now, words_typed, show_all, wrong)
 
     def _pick(self, run_id: str, words_typed: str, show_all: bool, event: gr.EventData) -> list[Any]:
@@ -203,14 +207,17 @@ class ModelStep:
         self._typed.pop(run_id, None)
 
     def _up_to_date(self, run_id: str, path: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """What the fields hold by now. An event knows its own field for certain; of the others it may have an older truth
-        than the event of such a field that overtook it on the way."""
-        now, typed = time.monotonic(), self._typed.setdefault(run_id, {})
-        paths = self.form.paths
-        typed[path] = (now, values[paths.index(path)])
+        """What the fields hold by now. An event knows its own field for certain."""
+        self._typed.setdefault(run_id, {})[path] = (time.monotonic(), values[self.form.paths.index(path)])
+        return self._believed(run_id, values)
+
+    def _believed(self, run_id: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The fields as an event tells them, corrected: of those it does not come from it may have an older truth than the
+        event of such a field that overtook it on the way."""
+        now, typed = time.monotonic(), dict(self._typed.get(run_id, {}))
         return tuple(
-            typed[p][1] if p in typed and now - typed[p][0] < AT_ONCE_S else value
-            for p, value in zip(paths, values, strict=True)
+            typed[path][1] if path in typed and now - typed[path][0] < AT_ONCE_S else value
+            for path, value in zip(self.form.paths, values, strict=True)
         )
 
     def _choose(self, run_id: str, base_id: str, words_typed: str, show_all: bool) -> list[Any]:

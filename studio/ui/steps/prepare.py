@@ -63,7 +63,7 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
     for component in (findings, effect):
         acted = component.select(guarded(screen.act), run_id, rows, **QUIET)
         shell.refresh(acted)
-    split.select(guarded(screen.set_shares), run_id, rows, trigger_mode="always_last", **QUIET)
+    split.select(guarded(screen.set_shares), run_id, rows, trigger_mode="multiple", **QUIET)
     column.input(guarded(screen.set_column), [run_id, column], [*rows, column], **QUIET)
     gr.on([seed.submit, seed.blur], guarded(screen.set_seed), [run_id, seed], rows, **QUIET)
     seen.select(guarded(screen.turn), [run_id, index], [index, seen], trigger_mode="always_last", **QUIET)
@@ -271,6 +271,15 @@ element.addEventListener('input', (event) => {
     train = between(train, Number(least), 100);
     end = between(end, Math.max(train, 100 - Number(most)), Math.min(100, train + Number(most)));
   }
+  wish = {train, validation: end};
+  mine = run();
+  draw();
+});
+let wish = null, mine = null, waiting = 0, unanswered = 0;
+const run = () => document.querySelector('.ts-journey')?.dataset.run;
+const draw = () => {
+  const [first, second] = read(), {train, validation: end} = wish;
+  if (!first) return;
   first.value = train;
   second.value = end;
   [['train', train], ['validation', end - train], ['test', 100 - end]].forEach(([name, share]) => {
@@ -279,18 +288,24 @@ element.addEventListener('input', (event) => {
     told.querySelector('.ts-percent').textContent = share + ' %';
     told.querySelector('.ts-count').textContent = '';
   });
-});
-let waiting = 0;
+};
+// One move at a time is sent, for the server may hear two in any order; an answer that does not come is not waited for.
+const send = () => {
+  if (Date.now() < unanswered) { waiting = window.setTimeout(send, 50); return; }
+  waiting = 0;
+  if (!wish || mine !== run() || !read()[0]) return;
+  unanswered = Date.now() + 10000;
+  trigger('select', wish);
+};
 element.addEventListener('change', () => {
   window.clearTimeout(waiting);
-  waiting = window.setTimeout(() => {
-    waiting = 0;
-    const [first, second] = read();
-    if (first) trigger('select', {train: Number(first.value), validation: Number(second.value)});
-  }, 350);
+  waiting = window.setTimeout(send, 350);
 });
 watch('value', () => {
-  if (!waiting) read().forEach((handle) => { if (handle) handle.value = handle.getAttribute('value'); });
+  unanswered = 0;
+  // What was moved since then stands, and is sent; else the bar shows what counts.
+  if (waiting && mine === run()) draw();
+  else read().forEach((handle) => { if (handle) handle.value = handle.getAttribute('value'); });
 });
 """
 

@@ -139,22 +139,25 @@ class TrainStep:
         size = run.log_path.stat().st_size if run.log_path.is_file() else 0
         place = self._before(run, state)
         signature = [run_id, state.state, state.updated, seen.refresh(), size, run.requested(), place, has_model(run)]
-        if memory.get("train") == signature:
+        # An answer may reach the page before an older one, which then takes its place: what is new is told a second time.
+        again = memory.get("train") == signature
+        if again and memory.get("told_again"):
             return None
         old = memory.get("train") or [None] * len(signature)
         shown = self._shown(run, state)
-        # Coach and figures are sent each time; the buttons, all together, and the long texts only when they changed.
+        # Coach, figures and buttons are sent each time, for what a button's press is answered with is not remembered here;
+        # the long texts only when they changed.
         last = 2 + len(fields(words.Buttons))
-        parts = [shown[:2], shown[2:last], *([value] for value in shown[last:])]
+        parts = [shown[:last], *([value] for value in shown[last:])]
         hashes = [hash(str(part)) for part in parts]
         known = memory.get("parts") or [None] * len(parts)
         updates = [
-            value if index == 0 or hashes[index] != known[index] else gr.skip()
+            value if index == 0 or again or hashes[index] != known[index] else gr.skip()
             for index, part in enumerate(parts)
             for value in part
         ]
         charts = self._charts(run, state) if old[:2] != signature[:2] else [gr.skip()] * 2
-        return {**memory, "train": signature, "parts": hashes}, [*charts, *updates]
+        return {**memory, "train": signature, "parts": hashes, "told_again": again}, [*charts, *updates]
 
     # -- what the person does -----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import gradio as gr
 import pytest
 
 from studio.core.errors import RunError
+from studio.ui import asking as module
 from studio.ui.asking import Askings
 
 
@@ -20,7 +21,8 @@ class Playground:
         self.cancelled.append(token)
 
 
-def counting(until: int = 1000) -> Generator[list[Any], None, None]:
+def counting(until: int = 100_000) -> Generator[list[Any], None, None]:
+    """Minutes long unless told otherwise: whoever is held up still finds it going on."""
     for number in range(until):
         time.sleep(0.002)
         yield [number]
@@ -31,7 +33,8 @@ def test_a_stream_that_is_wanted_is_shown_to_its_end() -> None:
         assert list(asking.shown(counting(3), 1)) == [[0], [1], [2]]
 
 
-def test_when_drop_returns_nothing_more_is_shown() -> None:
+def test_when_drop_returns_nothing_more_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAIT_S", 120)
     askings, playground, seen = Askings("ask", lambda session: 1), Playground(), []
 
     def stream() -> None:
@@ -39,14 +42,15 @@ def test_when_drop_returns_nothing_more_is_shown() -> None:
             for updates in asking.shown(counting(), 1):
                 seen.append(updates)
 
-    thread = threading.Thread(target=stream)
+    thread = threading.Thread(target=stream, daemon=True)
     thread.start()
-    while len(seen) < 3:
+    while len(seen) < 3 and thread.is_alive():
         time.sleep(0.001)
     askings.drop("me")
     shown = len(seen)
-    thread.join()
-    assert len(seen) == shown < 1000
+    thread.join(120)
+    assert not thread.is_alive()
+    assert len(seen) == shown < 100_000
     assert seen[-1] == [gr.skip()]
     assert playground.cancelled == ["me/ask"]
     askings.drop("me")

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from studio.core import hardware
 from studio.core.errors import ModelError
 from studio.core.recipe import Recipe
 from studio.core.workspace import Workspace
@@ -19,7 +20,10 @@ LAST = next(card.id for card in reversed(catalogue()) if "chat" in card.tasks)
 
 
 @pytest.fixture
-def picker(tmp_path: Path) -> BasePicker:
+def picker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BasePicker:
+    laptop = hardware.Hardware("cpu", 2, 16.0, 12.0, (), cpu_bf16=False)
+    monkeypatch.setattr(hardware, "detect", lambda: laptop)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf-cache"))
     with gr.Blocks():
         return BasePicker(SimpleNamespace(workspace=Workspace.open(tmp_path)))  # type: ignore[arg-type]
 

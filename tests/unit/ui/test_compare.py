@@ -20,13 +20,15 @@ from studio.runs.folder import RunFolder
 from studio.runs.playground import Playground
 from studio.runs.playgrounds import PlaygroundPool
 from studio.runs.splits import write_splits
-from studio.ui import prompt_list
+from studio.ui import asking, prompt_list
 from studio.ui.context import StudioContext
 from studio.ui.shell import Shell
 from studio.ui.steps.compare import CompareStep
 
 ECHO = [sys.executable, str(Path(__file__).parents[1] / "runs" / "playground_fake.py")]
 ME = SimpleNamespace(session_hash="me")
+PATIENCE_S = 120.0
+"""How long a process or a thread may be held up."""
 
 
 @pytest.fixture
@@ -79,18 +81,19 @@ def is_skip(update: list[Any]) -> bool:
 
 
 @pytest.fixture
-def slow(step: CompareStep, studio: StudioContext) -> Iterator[SimpleNamespace]:
-    """An answer that would go on for ten seconds, some words of it seen."""
+def slow(step: CompareStep, studio: StudioContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """An answer that does not end by itself, some words of it seen."""
+    monkeypatch.setattr(asking, "WAIT_S", PATIENCE_S)
     run, seen = a_run(studio, "a"), []
 
     def stream() -> None:
-        for updates in ask(step, run, "slow"):
+        for updates in ask(step, run, "hold"):
             seen.append(updates)
 
     thread = threading.Thread(target=stream)
     thread.start()
-    deadline = time.monotonic() + 30
-    while len(seen) < 5:
+    deadline = time.monotonic() + PATIENCE_S
+    while not (seen and "hold0" in str(seen[-1][1])):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     yield SimpleNamespace(run=run, seen=seen, thread=thread)
@@ -106,14 +109,14 @@ def test_clearing_during_an_answer_ends_it_and_it_does_not_come_back(
         cleared = step._clear(slow.run.id, False, ME)  # type: ignore[arg-type]
     else:
         cleared = step._edit(slow.run.id, turns_of(slow.seen), False, ME)  # type: ignore[arg-type]
-        assert cleared[2] == "slow", "the question is back in its box"
+        assert cleared[2] == "hold", "the question is back in its box"
     shown = len(slow.seen)
     assert cleared[0] == []
-    slow.thread.join(timeout=10)
+    slow.thread.join(timeout=PATIENCE_S)
     assert not slow.thread.is_alive()
     assert len(slow.seen) == shown, "nothing was shown after the pane was empty"
     assert is_skip(slow.seen[-1])
-    assert "slow0" in str(slow.seen[-2][1])
+    assert "hold0" in str(slow.seen[-2][1])
     said = turns_of(list(ask(step, slow.run, "hi")))
     assert [turn.user for turn in said] == ["hi"]
     assert said[0].base.text == "hi0 hi1 "
@@ -125,7 +128,7 @@ def test_an_answer_does_not_follow_the_person_into_another_run(
     other = a_run(studio, "b")
     places["me"] += 1
     step._refresh(other.id)
-    slow.thread.join(timeout=10)
+    slow.thread.join(timeout=PATIENCE_S)
     assert not slow.thread.is_alive()
     assert is_skip(slow.seen[-1])
     # A conversation that came along all the same is not gone on with.
@@ -173,18 +176,18 @@ def test_blind_answers_stay_blind_when_they_are_shown_again(step: CompareStep, s
 def test_a_question_that_was_left_is_shown_and_can_be_asked_again(
     step: CompareStep, slow: SimpleNamespace, places: dict[str, int]
 ) -> None:
-    assert [turn.user for turn in shown_again(step, slow.run).turns] == ["slow"], "from the first moment on"
+    assert [turn.user for turn in shown_again(step, slow.run).turns] == ["hold"], "from the first moment on"
     places["me"] += 1
     step._refresh(slow.run.id)
-    slow.thread.join(timeout=10)
+    slow.thread.join(timeout=PATIENCE_S)
     said = shown_again(step, slow.run)
-    assert [(turn.user, turn.left_open, turn.answered) for turn in said.turns] == [("slow", True, False)]
-    assert "slow0" in said.panes, "what had been said is kept"
+    assert [(turn.user, turn.left_open, turn.answered) for turn in said.turns] == [("hold", True, False)]
+    assert "hold0" in said.panes, "what had been said is kept"
     assert "“Ask again” asks this once more" in said.panes
     assert "ts-caret" not in said.panes
     places["me"] += 1
     again = step._again(slow.run.id, said.turns, False, "", ME, *settings(step))  # type: ignore[arg-type]
-    assert [turn.user for turn in next(iter(again))[0]] == ["slow"]
+    assert [turn.user for turn in next(iter(again))[0]] == ["hold"]
     again.close()  # type: ignore[attr-defined]
 
 

@@ -49,7 +49,7 @@ def studio(tmp_path: Any) -> FakeStudio:
 def settle(measurements: Measurements) -> Any:
     for thread in threading.enumerate():
         if thread.name == "measure-r":
-            thread.join(10)
+            thread.join(120)
     return measurements.of("r")
 
 
@@ -64,7 +64,7 @@ def test_a_number_comes_after_a_while_and_the_round_tells(studio: FakeStudio) ->
 def test_a_choice_made_meanwhile_is_measured_after_it_and_never_two_at_once(studio: FakeStudio) -> None:
     measurements = Measurements(studio)  # type: ignore[arg-type]
     measurements.want("r")
-    studio.made.began.wait(5)
+    assert studio.made.began.wait(120)
     for _ in range(5):
         measurements.want("r")
     assert studio.made.count == 1
@@ -76,7 +76,7 @@ def test_a_choice_made_meanwhile_is_measured_after_it_and_never_two_at_once(stud
 def test_starting_the_run_ends_the_measurement(studio: FakeStudio) -> None:
     measurements = Measurements(studio)  # type: ignore[arg-type]
     measurements.want("r")
-    studio.made.began.wait(5)
+    assert studio.made.began.wait(120)
     measurements.drop("r")
     done = settle(measurements)
     assert not done.going

@@ -10,10 +10,12 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from studio.core import hardware
 from studio.core.workspace import Workspace
 from studio.runs.draft import Draft
 from studio.ui.context import StudioContext
 from studio.ui.shell import Shell
+from studio.ui.steps import model
 from studio.ui.steps.model import ModelStep
 
 
@@ -30,6 +32,11 @@ def step(draft: Draft, monkeypatch: pytest.MonkeyPatch) -> ModelStep:
         studio = StudioContext(draft.workspace)
         made = ModelStep(studio, run_id, Shell(studio, run_id))
     monkeypatch.setattr(made.measurements, "want", made.measurements.of)
+    # What fits, and what counts as quick succession, must not depend on the machine.
+    laptop = hardware.Hardware("cpu", 2, 16.0, 12.0, (), cpu_bf16=False)
+    monkeypatch.setattr(hardware, "detect", lambda: laptop)
+    monkeypatch.setattr(hardware, "free_disk_gib", lambda path: 100.0)
+    monkeypatch.setattr(model, "AT_ONCE_S", float("inf"))
     return made
 
 
@@ -108,7 +115,7 @@ def test_a_field_left_while_a_preset_is_put_in_does_not_bring_back_what_it_repla
     monkeypatch.setattr(Draft, "update", slowly)
     with ThreadPoolExecutor() as pool:
         preset = pool.submit(step._preset, "quick", run, "", False)
-        begun.wait()
+        assert begun.wait(120)
         other = pool.submit(step._edit, "method.rank", run, "", False, *typed(step, epochs="0.001"))
         other.add_done_callback(lambda _: left.set())
         shown = [preset.result(), other.result()]

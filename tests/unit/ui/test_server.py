@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -24,11 +26,21 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def app(workspace: Workspace) -> Iterator[RunningApp]:
+    from gradio import http_server, networking
+
     context = pytest.MonkeyPatch()
     context.setenv("TAILOR_NO_SPARE", "1")
-    context.delenv("GRADIO_TEMP_DIR", raising=False)
+    # Set first, so that what the app puts there is taken back in the end.
+    context.setenv("GRADIO_TEMP_DIR", "")
+    context.delenv("GRADIO_TEMP_DIR")
+    # gradio gives its server five seconds to start and three to answer; on a busy machine that says nothing of ours.
+    context.setattr(http_server, "time", SimpleNamespace(time=lambda: time.monotonic() / 60, sleep=time.sleep))
+    context.setattr(networking, "url_ok", lambda url: True)
     running = launch(workspace, port=17860)
     yield running
+    for thread in threading.enumerate():
+        if thread.name == "warm-up":
+            thread.join(120)
     running.close()
     context.undo()
 
@@ -38,7 +50,7 @@ def status(app: RunningApp, path: str, body: Any = None, **headers: str) -> int:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(app.url + path, data, {"Content-Type": "application/json", **named})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

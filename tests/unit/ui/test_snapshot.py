@@ -1,5 +1,6 @@
 """A draft at one moment: one truth, computed together, whatever goes wrong."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ class FakeDraft:
     def __init__(self, path: Path) -> None:
         self.recipe_path, self.run = path, self
         self.is_open, self.error, self.during = True, None, lambda: None
+
+    def change(self, name: str) -> None:
+        """As somebody else would meanwhile; later than before, also where the clock of files is coarse."""
+        before = self.recipe_path.stat().st_mtime_ns
+        self.recipe_path.write_text(name)
+        os.utime(self.recipe_path, ns=(before, before + 1_000_000_000))
 
     def recipe(self) -> Recipe:
         return Recipe(name=self.recipe_path.read_text())
@@ -85,7 +92,7 @@ def test_cautions_and_the_language_of_the_rows_come_along(draft: FakeDraft) -> N
 
 def test_a_draft_that_is_changed_meanwhile_is_looked_at_again(draft: FakeDraft) -> None:
     def change() -> None:
-        draft.recipe_path.write_text("second")
+        draft.change("second")
         draft.during = lambda: None
 
     draft.during = change
@@ -95,7 +102,7 @@ def test_a_draft_that_is_changed_meanwhile_is_looked_at_again(draft: FakeDraft) 
 
 def test_a_draft_that_never_rests_is_shown_all_the_same(draft: FakeDraft) -> None:
     names = iter(range(100))
-    draft.during = lambda: draft.recipe_path.write_text(f"name {next(names)}")
+    draft.during = lambda: draft.change(f"name {next(names)}")
     assert take(draft).open
     assert next(names) == snapshot.ATTEMPTS
 
