@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -20,6 +21,24 @@ from studio.training.checkpoints import latest_checkpoint
 
 pytestmark = pytest.mark.slow
 THINGS = ["lamp", "bulb", "shade", "switch", "cable", "stand"]
+WORKER = """
+import sys, time
+from pathlib import Path
+from studio.runs import worker
+from studio.training import progress
+
+gate, begin = Path(sys.argv[1]), progress.Progress.on_step_begin
+
+def on_step_begin(self, args, state, control, **more):
+    while state.global_step >= 30 and gate.exists():
+        time.sleep(0.02)
+    begin(self, args, state, control, **more)
+
+progress.Progress.on_step_begin = on_step_begin
+sys.exit(worker.main(sys.argv[2:]))
+"""
+"""The real worker, which learns 30 of its 40 steps and then waits at the gate: whoever wants to meet it in the middle of a
+run cannot come too late."""
 
 
 def row(number):
@@ -55,26 +74,44 @@ def run(tmp_path):
 
 
 @pytest.fixture
-def launcher(run):
-    launcher = Launcher(Workspace.open(run.path.parents[1]), tick_s=0.1)
+def gate(tmp_path):
+    """As long as this file is there, a worker waits at it."""
+    path = tmp_path / "gate"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def launcher(run, gate):
+    command = [sys.executable, "-c", WORKER, str(gate)]
+    launcher = Launcher(Workspace.open(run.path.parents[1]), worker_command=command, tick_s=0.1)
     yield launcher
+    gate.unlink(missing_ok=True)
     launcher.close()
 
 
-def wait_for(condition, timeout_s=300):
+def learned(run):
+    """The step whose loss was told last; the state is brought up to date less often."""
+    return max((e["step"] for e in run.events()[0] if e["kind"] == "metric" and "loss" in e), default=0)
+
+
+def wait_for(condition, timeout_s=900):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_a_run_is_killed_resumed_examined_and_asked(run, launcher):
+def test_a_run_is_killed_resumed_examined_and_asked(run, launcher, gate):
     launcher.warm()
     launcher.enqueue(run)
     wait_for(lambda: latest_checkpoint(run.checkpoints_dir) or run.state().state == "failed")
     assert run.state().state == "training", run.state().message
     os.kill(run.state().pid, signal.SIGKILL)
-    wait_for(lambda: run.state().state == "interrupted")
+    # Not only gone, but noticed: until the launcher is done with the worker that it lost, Resume may be told to wait.
+    wait_for(lambda: run.state().error.get("code") == "killed")
+    assert run.state().state == "interrupted"
+    gate.unlink()
     launcher.resume(run)
     wait_for(lambda: run.state().state in {"finished", "failed"})
     state = run.state()
@@ -100,10 +137,11 @@ def test_a_run_is_killed_resumed_examined_and_asked(run, launcher):
     assert last["tuned_identity"] == f"adapter {run.id} · {weights_hash(run.model_dir, 6)}"
 
 
-def test_pause_and_resume_keep_one_curve(run, launcher):
+def test_pause_and_resume_keep_one_curve(run, launcher, gate):
     launcher.enqueue(run)
-    wait_for(lambda: run.state().step >= 7 or run.state().state == "failed")
+    wait_for(lambda: learned(run) >= 7 or run.state().state == "failed")
     launcher.pause(run)
+    gate.unlink()
     wait_for(lambda: run.state().state not in {"training", "starting"})
     assert run.state().state == "stopped"
     paused_at = run.state().step

@@ -32,7 +32,7 @@ print(json.dumps({
 
 def pip(*arguments: object) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr
 
 
@@ -52,7 +52,7 @@ def installed(site, tmp_path):
 
     def run(*arguments: object) -> str:
         done = subprocess.run(
-            [sys.executable, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=180,
+            [sys.executable, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=1200,
             env={**os.environ, "PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

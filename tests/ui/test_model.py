@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from studio.core.recipe import BaseOptions
 from studio.core.workspace import Workspace
 from studio.runs.draft import Draft
 
 from .conftest import App, settle, wait_for_fit, wait_until
+
+OWN = BaseOptions().id
+"""The base that comes with the studio and is chosen until somebody chooses another."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +128,7 @@ def test_arabic_rows_get_a_base_that_knows_arabic_first(page: Any, app: App) -> 
     first = page.locator("#ts-bases .ts-card").first.inner_text()
     assert "SUGGESTED" in first.upper()
     assert "Knows Arabic." in first
-    own = page.locator('.ts-card[data-base="seedling-5m"]')
+    own = page.locator(f'.ts-card[data-base="{OWN}"]')
     assert own.get_attribute("aria-checked") == "true"
     assert "English only; your rows are in Arabic." in own.inner_text()
     assert "knows English only" in page.inner_text("#ts-receipt")
@@ -153,7 +157,7 @@ def test_an_unknown_model_is_a_message_with_the_next_step(page: Any, app: App, r
         page.wait_for_function("told => window.told.length > told", arg=told)
         assert "Traceback" not in page.evaluate("window.told.at(-1)")
     assert page.evaluate("window.told.length") == 4
-    assert recipe(app, run_id).base.id == "seedling-5m"
+    assert recipe(app, run_id).base.id == OWN
 
 
 def test_cards_answer_to_the_keyboard(page: Any, app: App, run_id: str) -> None:
@@ -164,8 +168,8 @@ def test_cards_answer_to_the_keyboard(page: Any, app: App, run_id: str) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector(f'.ts-card.ts-picked[data-base="{chosen}"]')
     assert recipe(app, run_id).base.id == chosen
-    page.click('.ts-card[data-base="seedling-5m"]')
-    page.wait_for_selector('.ts-card.ts-picked[data-base="seedling-5m"]')
+    page.click(f'.ts-card[data-base="{OWN}"]')
+    page.wait_for_selector(f'.ts-card.ts-picked[data-base="{OWN}"]')
 
 
 def test_on_a_phone_nothing_sticks_out(phone: Any, app: App, run_id: str) -> None:

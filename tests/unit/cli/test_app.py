@@ -19,7 +19,7 @@ def studio(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
     return subprocess.run(
         [sys.executable, "-c", "from studio.cli import main; main()", *arguments],
-        capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200", **environment},
+        capture_output=True, text=True, timeout=600, env={**os.environ, "COLUMNS": "200", **environment},
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path):
     rows.write_text("question,answer\na,b\nc,d\n")
     workspace = tmp_path / "w"
     command = [sys.executable, "-c", program, "train", "--data", str(rows), "--workspace", str(workspace)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 2
     assert "The disk is full" in done.stderr
     assert "Traceback" not in done.stderr

@@ -42,7 +42,7 @@ def plain_loss(model, row):
 def test_batches_of_any_size_give_the_same_losses(model, rows, room, monkeypatch):
     monkeypatch.setattr(losses, "LOGIT_BYTES", room)
     got = row_losses(model, rows, pad_id=0)
-    assert got[:-1] == pytest.approx([plain_loss(model, row) for row in rows[:-1]], rel=1e-5)
+    assert got[:-1] == pytest.approx([plain_loss(model, row) for row in rows[:-1]], rel=1e-4)
     assert got[-1] == 0
 
 
@@ -58,7 +58,7 @@ def test_a_model_that_cannot_select_positions_gives_the_same(model, rows, monkey
         def forward(self, input_ids, attention_mask, use_cache):
             return self.inner(input_ids=input_ids, attention_mask=attention_mask, use_cache=use_cache)
 
-    assert row_losses(Plain(), rows, pad_id=0) == pytest.approx(expected, rel=1e-5)
+    assert row_losses(Plain(), rows, pad_id=0) == pytest.approx(expected, rel=1e-4)
 
 
 def test_progress_ends_at_one(model, rows):

@@ -89,7 +89,7 @@ def test_an_adapter_brings_its_base_when_the_base_is_not_on_the_hub(make_run, tm
     run = make_run()
     result = export(run, "adapter")
     assert result.checked
-    assert result.parity["largest_difference"] == 0
+    assert result.parity["largest_difference"] <= 1e-4
     assert names_in(result.path) >= TEXTS | {
         "adapter_config.json",
         "adapter_model.safetensors",
@@ -111,7 +111,7 @@ def test_labels_survive_in_adapter_and_merged(make_run, tmp_path, monkeypatch, c
 
 
 def test_a_full_classifier(make_run):
-    assert export(make_run("text_classification", "full"), "merged").parity["largest_difference"] == 0
+    assert export(make_run("text_classification", "full"), "merged").parity["largest_difference"] <= 1e-5
 
 
 def test_a_bundle_holds_everything_and_both_models_run(make_run, tmp_path, monkeypatch, capsys):

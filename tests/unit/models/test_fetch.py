@@ -90,6 +90,9 @@ def hub(monkeypatch, make_folder):
     )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    # The stand-in may be held up on a busy machine.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 120)
+    monkeypatch.setattr(fetching, "TIMEOUT_S", 120.0)
     yield stand_in
     server.shutdown()
     server.server_close()

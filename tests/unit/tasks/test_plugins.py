@@ -95,7 +95,7 @@ def test_a_broken_task_is_left_out_and_the_others_stay(install, caplog, place, w
     install(broken=place)
     assert list(tasks.registry()) == ["chat", "text_classification"]
     tasks.registry()
-    (told,) = [record.getMessage() for record in caplog.records]
+    (told,) = [record.getMessage() for record in caplog.records if record.name.startswith("studio.tasks")]
     assert "broken-plugin" in told
     assert why in told
     with pytest.raises(StudioError, match="left out"):
@@ -107,7 +107,7 @@ def test_the_command_line_tells_a_broken_task_once_and_does_its_work(tmp_path, i
     (tmp_path / "rows.csv").write_text("question,answer\n" + "".join(f"What is {i}?,It is {i}.\n" for i in range(30)))
     done = subprocess.run(
         [sys.executable, "-c", "from studio.cli import main; main()", "check", str(tmp_path / "rows.csv")],
-        capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True, text=True, timeout=600, env={**os.environ, "PYTHONPATH": str(site)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "30 conversations" in done.stdout

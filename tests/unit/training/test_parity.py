@@ -167,12 +167,12 @@ def test_chunked_cross_entropy_is_cross_entropy(smoothing, monkeypatch):
     expected = F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="sum", label_smoothing=smoothing)
     wanted = torch.autograd.grad(expected / 7, (hidden, weight, bias))
     linear = LinearCrossEntropy.apply(hidden, weight, bias, targets, smoothing, torch.float32)
-    assert linear.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert linear.item() == pytest.approx(expected.item(), rel=1e-5)
     for got, want in zip(torch.autograd.grad(linear / 7, (hidden, weight, bias)), wanted, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
     logits = F.linear(hidden, weight, bias)
     compact = LogitsCrossEntropy.apply(logits, targets, smoothing)
-    assert compact.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert compact.item() == pytest.approx(expected.item(), rel=1e-5)
     torch.testing.assert_close(torch.autograd.grad(compact / 7, hidden)[0], wanted[0], rtol=1e-4, atol=1e-5)
 
 
