@@ -94,7 +94,7 @@ class DataOptions(Options):
 class BaseOptions(Options):
     """Which base model: an id of the catalogue, a Hub id or a local folder."""
 
-    id: str = "seedling-5m"
+    id: str = "seedling-7m"
     path: str | None = None
     revision: str | None = None
 
