@@ -16,9 +16,9 @@ from studio.pretraining.pretrain import Progress, checkpoint_path
 from studio.pretraining.settings import Settings
 from studio.pretraining.tokenizer import END_OF_TEXT, IM_END, PAD, load_tokenizer, save_tokenizer
 
-SAMPLING = {"do_sample": True, "temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.15, "max_new_tokens": 96}
-"""A cautious first choice, not yet compared with others: small models wander at higher temperatures and repeat without
-the penalty."""
+SAMPLING = {"do_sample": True, "temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.05, "max_new_tokens": 96}
+"""Chosen by a reader who did not know which was which, on the fifty prompts: 28 answers grammatical and on topic, against 22 with
+a penalty of 1.15 (it counts the question's words as repeated, so that the answer avoids the subject) and 27 with 1.1 at 0.3."""
 
 
 def export(settings: Settings, checkpoint: Path, tokenizer: Path, folder: Path) -> dict[str, object]:

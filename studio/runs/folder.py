@@ -32,6 +32,8 @@ LOCK_TIMEOUT_S = 20.0
 TAKE_UP_TIMEOUT_S = 30.0
 """How long a worker waits for the one before it, which has told its end and is about to be gone, and for the launcher,
 which is about to name it."""
+PROBE_S = 0.2
+"""How long a look whether a run has a worker may meet another such look, which holds the lock for a moment."""
 DOOMED = ".deleted-"
 
 
@@ -183,7 +185,7 @@ class RunFolder:
         lock = self._worker_lock()
         try:
             if Path(lock.lock_file).is_file():
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=PROBE_S, poll_interval=PROBE_S / 10)
                 lock.release()
         except Timeout:
             return True

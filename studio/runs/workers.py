@@ -72,7 +72,8 @@ class Workers:
     def has(self, run: RunFolder) -> bool:
         """Whether a living child of ours has this run; for any thread."""
         child = self.running.get(run.id)
-        return child is not None and child.poll() is None
+        # While another thread is just collecting it, poll does not know that it has ended.
+        return child is not None and child.poll() is None and processes.alive(child.pid, None)
 
     def reap(self) -> None:
         """Collect workers of ours that have ended; tell what happened to those that could not tell it themselves."""

@@ -15,9 +15,10 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
 MAX_UPLOAD = "2gb"
+START_ATTEMPTS = 3
 CACHE_SECONDS = 24 * 3600
 """Uploaded files are copied into a run's folder when they are read; what is left in the cache goes after a day."""
 
@@ -117,15 +119,14 @@ def launch(
     studio = studio or StudioContext(workspace)
     uploads = _keep_uploads_in(workspace)
     blocks = create_app(studio)
-    port = free_port(host, port)
     from starlette.middleware import Middleware
 
     from studio.ui import theme
     from studio.ui.guard import Guard
 
-    blocks.launch(
+    start = partial(
+        blocks.launch,
         server_name=host,
-        server_port=port,
         auth=list(auth) if auth else None,
         share=False,
         inbrowser=False,
@@ -150,9 +151,25 @@ def launch(
             "middleware": [Middleware(Guard, with_login=bool(auth))],
         },
     )
+    port = _start(start, host, port)
     gc.freeze()
     threading.Thread(target=_warm, args=(studio, uploads), name="warm-up", daemon=True).start()
     return RunningApp(blocks, studio, host, port)
+
+
+def _start(start: Callable[..., Any], host: str, first: int) -> int:
+    """Start the server on the first free port; the port. On a very busy machine Gradio gives up after a few seconds."""
+    for _ in range(START_ATTEMPTS):
+        port = free_port(host, first)
+        try:
+            start(server_port=port)
+        except OSError as error:
+            told = error
+        else:
+            return port
+    raise StudioError(
+        "The studio could not start", f"Its page did not open ({told}).", "Try again in a moment."
+    ) from told
 
 
 def is_loopback(host: str) -> bool:

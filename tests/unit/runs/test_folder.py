@@ -5,6 +5,7 @@ import time
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from studio.core.errors import RunError
 from studio.core.workspace import Workspace
@@ -91,3 +92,11 @@ def test_what_a_killed_process_left_half_deleted_is_swept(run, tmp_path):
 def test_what_is_being_deleted_is_not_listed(run, tmp_path):
     run.path.rename(run.path.with_name(".deleted-1"))
     assert list_runs(Workspace.open(tmp_path)) == []
+
+
+def test_two_looks_for_a_worker_do_not_see_each_other(run, monkeypatch):
+    monkeypatch.setattr("studio.runs.folder.PROBE_S", 60.0)
+    other = FileLock(run.path / ".worker.lock", thread_local=False)
+    other.acquire()
+    threading.Timer(0.2, other.release).start()
+    assert not run.has_worker()

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from studio.core.errors import RunError
+from studio.core.errors import RunError, StudioError
 from studio.core.workspace import Workspace
-from studio.ui.app import RunningApp, launch
+from studio.ui.app import RunningApp, _start, launch
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +108,32 @@ def test_a_page_that_outlived_its_server_is_told_to_reload(app: RunningApp) -> N
     for look in (app.studio.run, app.studio.draft):
         with pytest.raises(RunError, match="Reload"):
             look(None)
+
+
+def test_a_server_that_starts_slowly_is_started_again(
+    app: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradio import http_server
+
+    start, tries = http_server.Server.run_in_thread, []
+
+    def slow(self: Any) -> None:
+        tries.append(self)
+        if len(tries) == 1:
+            raise http_server.ServerFailedToStartError("Server failed to start.")
+        start(self)
+
+    monkeypatch.setattr(http_server.Server, "run_in_thread", slow)
+    running = launch(Workspace.open(tmp_path), port=17900)
+    try:
+        assert (len(tries), status(running, "")) == (2, 200)
+    finally:
+        running.close()
+
+
+def test_a_server_that_never_starts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(server_port: int) -> None:
+        raise OSError("Cannot find empty port")
+
+    with pytest.raises(StudioError, match="could not start"):
+        _start(never, "127.0.0.1", 17900)
