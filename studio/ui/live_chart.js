@@ -215,7 +215,7 @@ function choose() {
     generation = 0;
     cursor = best = base = null;
     if (drawn) { Plotly.purge(find(".lc-plot")); drawn = false; }
-    find(".lc-empty p").textContent = "";
+    find(".lc-empty p").textContent = wanted ? "The curve is being drawn." : "";
     find(".lc-empty").hidden = false;
     find(".lc-numbers").open = false;
     find(".lc-table").replaceChildren();

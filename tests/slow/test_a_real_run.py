@@ -57,7 +57,7 @@ def run(tmp_path):
     workspace = Workspace.open(tmp_path)
     run = RunFolder.create(workspace, "support")
     recipe = Recipe(name="support")
-    recipe.base.path = str(assets_dir() / "base" / "seedling-5m")
+    recipe.base.id, recipe.base.path = "seedling-5m", str(assets_dir() / "base" / "seedling-5m")
     recipe.method.kind, recipe.method.rank, recipe.method.alpha = "lora", 8, 16
     training = recipe.training
     training.learning_rate, training.batch_size, training.max_length = 3e-3, 8, 64

@@ -18,7 +18,7 @@ LABELS = ["billing", "delivery", "late <b>repair</b>"]
 def _recipe(task, method):
     recipe = Recipe(name="Support *answers* <script>", task=task)
     recipe.method.kind = method
-    recipe.base.path = str(BASE)
+    recipe.base.id, recipe.base.path = BASE.name, str(BASE)
     recipe.training.max_length = 128
     recipe.training.learning_rate = 2e-4
     recipe.reasons = {"training.learning_rate": "2e-4: suggested for LoRA on 40 rows"}
