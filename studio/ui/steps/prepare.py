@@ -66,7 +66,7 @@ def build(studio: StudioContext, run_id: gr.State, shell: Shell) -> StepView:
     split.select(guarded(screen.set_shares), run_id, rows, trigger_mode="multiple", **QUIET)
     column.input(guarded(screen.set_column), [run_id, column], [*rows, column], **QUIET)
     gr.on([seed.submit, seed.blur], guarded(screen.set_seed), [run_id, seed], rows, **QUIET)
-    seen.select(guarded(screen.turn), [run_id, index], [index, seen], trigger_mode="multiple", **QUIET)
+    seen.select(guarded(screen.turn), [run_id, index], [index, seen], trigger_mode="always_last", **QUIET)
     shell.go_to(back.click(lambda: None, **QUIET), DATA)
     shell.go_to(forward.click(guarded(screen.ready), run_id, None, **QUIET), MODEL)
     return StepView(outputs=[locked, *rows, column, seed], refresh=screen.refresh)
